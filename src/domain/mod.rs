@@ -1,0 +1,17 @@
+//! The rules of the program, pure: no clock, no randomness, no environment, no I/O.
+//!
+//! Time and entropy come in as arguments, so every rule can be tested by a table and by a law. The actors and the store
+//! are shells around what is decided here.
+
+pub mod amount;
+pub mod backoff;
+pub mod breaker;
+pub mod names;
+pub mod payout;
+pub mod reading;
+pub mod restart;
+pub mod schedule;
+
+pub use amount::{Amount, AmountError, Points, Rate};
+pub use names::{Currency, EventId, PlayerId, PoolName, Wallet};
+pub use reading::{Counter, Figures, Reading};

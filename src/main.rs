@@ -1,0 +1,3 @@
+//! The `pool-poller` program.
+
+fn main() {}
