@@ -9,3 +9,4 @@ pub mod notify;
 pub mod pools;
 pub mod settings;
 pub mod sim;
+pub mod store;

@@ -10,6 +10,7 @@ pub mod names;
 pub mod payout;
 pub mod reading;
 pub mod restart;
+pub mod roster;
 pub mod schedule;
 
 pub use amount::{Amount, AmountError, Points, Rate};

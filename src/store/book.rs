@@ -1,0 +1,345 @@
+//! The ledger's book: applies the money rule to batches of observations, one transaction a batch.
+//!
+//! Promises: a batch is stored whole or not at all; every position's sequence is compared inside the transaction, so two
+//! processes on one database may both try and only one awards; a batch in which nothing changed opens no transaction; a row
+//! that the database refuses is found by splitting and becomes an anomaly, and the others are stored.
+//! Leaves to the ledger actor: gathering batches, waiting for a database that is away, and telling of awards.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDateTime;
+use sea_orm::{DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+
+pub use super::plan::{AnomalyReport, Observation, SnapshotPolicy};
+
+use super::plan::{Plan, Resolved};
+use super::positions::{self, Entry, Key};
+use super::{Next, StoreError, write};
+use crate::domain::payout::{AnomalyKind, FirstReading, HoldReason, Policy, open};
+use crate::domain::{Amount, Currency, EventId, PlayerId, Points, PoolName, Rate, Reading};
+
+/// How long a transaction may take in all before its outcome counts as unknown. Longer than every limit inside the database.
+const TRANSACTION_MAX: Duration = Duration::from_secs(30);
+/// Conflicts in a row with another process before the batch waits instead of trying again at once.
+const CONFLICTS_MAX: u32 = 5;
+
+/// The operator's settings that the ledger depends on.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The money rule's thresholds.
+    pub policy: Policy,
+    /// ADVC per unit of each currency but ADVC itself.
+    pub rates: HashMap<Currency, Rate>,
+    /// When snapshots are written.
+    pub snapshots: SnapshotPolicy,
+}
+
+impl Rules {
+    /// ADVC per unit of `currency`, if one is set; ADVC itself is one.
+    #[must_use]
+    pub fn rate(&self, currency: &Currency) -> Option<Rate> {
+        if currency.as_str() == Currency::ADVC { Some(Rate::ONE) } else { self.rates.get(currency).copied() }
+    }
+}
+
+/// An award as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwardedEvent {
+    /// The id that the game server recognizes a repetition by.
+    pub event_id: EventId,
+    /// Whose.
+    pub player: PlayerId,
+    /// The player's name.
+    pub username: String,
+    /// The pool that paid.
+    pub pool: PoolName,
+    /// The number of the award within its player's.
+    pub sequence: i64,
+    /// The payout in ADVC.
+    pub advc: Amount,
+    /// AP given.
+    pub points: Points,
+    /// The player's AP right after it.
+    pub total_ap: Points,
+    /// The player's ADVC right after it.
+    pub total_advc: Amount,
+    /// UTC.
+    pub at: NaiveDateTime,
+}
+
+/// A held event as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldEvent {
+    /// Its id.
+    pub event_id: EventId,
+    /// Whose.
+    pub player: PlayerId,
+    /// The pool.
+    pub pool: PoolName,
+    /// The amount in ADVC that waits.
+    pub advc: Amount,
+    /// Why.
+    pub reason: HoldReason,
+}
+
+/// What a batch led to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Readings in the batch.
+    pub readings: u64,
+    /// Awards.
+    pub awards: Vec<AwardedEvent>,
+    /// Events that wait for an operator.
+    pub held: Vec<HeldEvent>,
+    /// Anomalies that were recorded.
+    pub anomalies: Vec<AnomalyReport>,
+    /// Positions opened.
+    pub opened: u64,
+    /// Rises too small to count yet.
+    pub dust: u64,
+    /// Snapshots written.
+    pub snapshots: u64,
+    /// Transactions committed.
+    pub transactions: u64,
+    /// Transactions begun anew after a conflict with another process.
+    pub conflicts: u64,
+    /// Observations that the database refuses even as an anomaly.
+    pub dropped: Vec<String>,
+}
+
+impl Report {
+    fn add(&mut self, other: Self) {
+        self.readings += other.readings;
+        self.awards.extend(other.awards);
+        self.held.extend(other.held);
+        self.anomalies.extend(other.anomalies);
+        self.opened += other.opened;
+        self.dust += other.dust;
+        self.snapshots += other.snapshots;
+        self.transactions += other.transactions;
+        self.conflicts += other.conflicts;
+        self.dropped.extend(other.dropped);
+    }
+}
+
+/// The ledger's memory of positions and its way to store them.
+#[derive(Debug)]
+pub struct Book {
+    db: DatabaseConnection,
+    rules: Arc<Rules>,
+    dry_run: bool,
+    cache: HashMap<Key, Entry>,
+}
+
+impl Book {
+    /// An empty book on `db`. With `dry_run` everything is decided and nothing is written.
+    #[must_use]
+    pub fn new(db: DatabaseConnection, rules: Arc<Rules>, dry_run: bool) -> Self {
+        Self { db, rules, dry_run, cache: HashMap::new() }
+    }
+
+    /// Positions held in memory.
+    #[must_use]
+    pub fn cached(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Forgets the positions with an unresolved anomaly, so that an operator's decision is seen at their next reading.
+    pub fn forget_anomalous(&mut self) {
+        self.cache.retain(|_, entry| entry.open_anomaly.is_none());
+    }
+
+    /// Stores what `batch` changes, splitting it where the database refuses a row.
+    ///
+    /// # Errors
+    /// Only errors whose [`StoreError::next`] is [`Next::RetryLater`]: nothing of the remaining part was stored, or the
+    /// outcome is unknown, and trying the same batch again is safe.
+    pub fn record<'a>(
+        &'a mut self,
+        batch: &'a [Observation],
+        now: NaiveDateTime,
+    ) -> Pin<Box<dyn Future<Output = Result<Report, StoreError>> + 'a>> {
+        Box::pin(async move {
+            let mut conflicts = 0;
+            loop {
+                let error = match tokio::time::timeout(TRANSACTION_MAX, self.attempt(batch, now)).await {
+                    Ok(Ok(mut report)) => {
+                        report.conflicts += u64::from(conflicts);
+                        return Ok(report);
+                    }
+                    Ok(Err(error)) => error,
+                    Err(_) => StoreError::TimedOut { seconds: TRANSACTION_MAX.as_secs() },
+                };
+                // Whatever happened, the database may differ from what was believed.
+                for observation in batch {
+                    self.cache.remove(&key_of(observation));
+                }
+                match error.next() {
+                    Next::RetryNow if conflicts < CONFLICTS_MAX => conflicts += 1,
+                    Next::RetryNow | Next::RetryLater => return Err(error),
+                    Next::Split => return self.split(batch, &error, now).await,
+                }
+            }
+        })
+    }
+
+    /// Halves a refused batch until the offending observation stands alone.
+    async fn split(&mut self, batch: &[Observation], error: &StoreError, now: NaiveDateTime) -> Result<Report, StoreError> {
+        if let [single] = batch {
+            return self.refuse(single, error, now).await;
+        }
+        let (left, right) = batch.split_at(batch.len() / 2);
+        let mut report = self.record(left, now).await?;
+        report.add(self.record(right, now).await?);
+        Ok(report)
+    }
+
+    /// Records an observation that the database refuses as an anomaly instead.
+    async fn refuse(&mut self, observation: &Observation, error: &StoreError, now: NaiveDateTime) -> Result<Report, StoreError> {
+        let (player, (pool, wallet)) = (player_of(observation), key_of(observation));
+        let describe = || format!("player {player}, {pool}, {wallet}: {error}");
+        if let Observation::Anomaly(_) = observation {
+            return Ok(Report { dropped: vec![describe()], ..Report::default() });
+        }
+        let refused = AnomalyReport {
+            player,
+            pool: pool.clone(),
+            wallet: wallet.clone(),
+            kind: AnomalyKind::ReadingRefused,
+            detail: error.to_string(),
+        };
+        let mut report = self.record(&[Observation::Anomaly(refused)], now).await?;
+        report.readings += 1;
+        if !report.dropped.is_empty() {
+            report.dropped = vec![describe()];
+        }
+        Ok(report)
+    }
+
+    /// One attempt at one transaction.
+    async fn attempt(&mut self, batch: &[Observation], now: NaiveDateTime) -> Result<Report, StoreError> {
+        let mut plan = Plan::default();
+        let opened = self.gather(batch, &mut plan).await?;
+        let mut report = Report { opened, ..Report::default() };
+        for observation in batch {
+            match observation {
+                Observation::Reading(reading) => {
+                    report.readings += 1;
+                    plan.reading(reading, &self.rules, now);
+                }
+                Observation::Anomaly(anomaly) => plan.report(anomaly),
+            }
+        }
+        if !plan.is_empty() && !self.dry_run {
+            let options = TransactionOptions {
+                // The write lock is taken at once: a read lock that has to be raised later can fail without waiting.
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            let transaction = self.db.begin_with_options(options).await?;
+            report.awards = write::write(&transaction, &mut plan, now).await?;
+            transaction.commit().await?;
+            report.transactions = 1;
+        }
+        report.dust = plan.dust;
+        report.snapshots = plan.snapshots.len() as u64;
+        report.held = plan.events.iter().filter_map(held).collect();
+        if self.dry_run {
+            report.awards =
+                plan.events.iter().filter(|event| event.hold.is_none()).map(|event| would_award(event, now)).collect();
+        }
+        report.anomalies = plan.anomalies;
+        self.cache.extend(plan.entries);
+        Ok(report)
+    }
+
+    /// Puts the entries of the batch's wallets into the plan: from memory, from the database, or newly opened. Answers how many
+    /// were opened.
+    async fn gather(&mut self, batch: &[Observation], plan: &mut Plan) -> Result<u64, StoreError> {
+        let mut missing: Vec<&Reading> = Vec::new();
+        for observation in batch {
+            let key = key_of(observation);
+            match self.cache.get(&key) {
+                // A wallet that stands for another player now is read again: the other may have been credited meanwhile.
+                Some(entry) if entry.player == player_of(observation) => {
+                    plan.entries.insert(key, entry.clone());
+                }
+                _ => {
+                    if let Observation::Reading(reading) = observation {
+                        missing.push(reading);
+                    }
+                }
+            }
+        }
+        let loaded = positions::load(&self.db, &missing).await?;
+        let unknown = missing.iter().filter(|reading| !loaded.entries.contains_key(&reading_key(reading)));
+        let new_players: Vec<i32> = unknown.map(|reading| reading.player.0).collect();
+        let elsewhere = if self.rules.policy.first_reading == FirstReading::Award && !new_players.is_empty() {
+            positions::players_with_positions(&self.db, new_players).await?
+        } else {
+            HashSet::new()
+        };
+        plan.entries.extend(loaded.entries);
+        let mut opened = 0;
+        for reading in missing {
+            let key = reading_key(reading);
+            let Some(counter) = reading.counters.first().filter(|_| !plan.entries.contains_key(&key)) else { continue };
+            // A changed wallet's past is never paid, nor one that was another player's (SPEC.md section 1).
+            let first_of_player = !elsewhere.contains(&(reading.player.0, reading.pool.to_string()));
+            let past_may_count = first_of_player && !loaded.known.contains(&key);
+            let position = open(reading.currency.clone(), counter, &self.rules.policy, past_may_count);
+            plan.entries.insert(key.clone(), Entry::new(reading.player, position));
+            // What was found about this wallet before it had a position has ended with this good answer.
+            plan.resolved.push(Resolved { key, player: reading.player, kind: None });
+            opened += 1;
+        }
+        Ok(opened)
+    }
+}
+
+fn held(event: &super::plan::EventDraft) -> Option<HeldEvent> {
+    let reason = event.hold?;
+    Some(HeldEvent { event_id: event.event_id, player: event.player, pool: event.key.0.clone(), advc: event.credit.advc, reason })
+}
+
+/// An award as a dry run shows it: without a number and totals, which only the database knows.
+fn would_award(event: &super::plan::EventDraft, now: NaiveDateTime) -> AwardedEvent {
+    AwardedEvent {
+        event_id: event.event_id,
+        player: event.player,
+        username: String::new(),
+        pool: event.key.0.clone(),
+        sequence: 0,
+        advc: event.credit.advc,
+        points: event.credit.points,
+        total_ap: Points::ZERO,
+        total_advc: Amount::ZERO,
+        at: now,
+    }
+}
+
+fn reading_key(reading: &Reading) -> Key {
+    (reading.pool.clone(), reading.wallet.clone())
+}
+
+fn key_of(observation: &Observation) -> Key {
+    match observation {
+        Observation::Reading(reading) => reading_key(reading),
+        Observation::Anomaly(anomaly) => (anomaly.pool.clone(), anomaly.wallet.clone()),
+    }
+}
+
+fn player_of(observation: &Observation) -> PlayerId {
+    match observation {
+        Observation::Reading(reading) => reading.player,
+        Observation::Anomaly(anomaly) => anomaly.player,
+    }
+}
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

@@ -1,0 +1,54 @@
+//! Opening the database with the limits and the durability that the ledger relies on.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+
+/// How long a statement may run, and how long to wait for SQLite's write lock.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections: the ledger's transaction, the notifier's and the scheduler's reads, and one to spare.
+const CONNECTIONS_MAX: u32 = 4;
+
+/// Connects to `url` (`sqlite:…` or `postgres://…`) under the name `application`, as PostgreSQL's `pg_stat_activity` shows it.
+///
+/// SQLite runs in WAL mode with `synchronous=FULL` and foreign keys: a committed transaction survives a power loss.
+/// PostgreSQL gets limits for statements, locks and idle transactions, so that a daemon that hangs blocks nobody for long.
+///
+/// # Errors
+/// When the URL is no database's or the database cannot be reached.
+pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    let in_memory = url.starts_with("sqlite") && url.contains(":memory:");
+    options
+        // Each connection to an in-memory database has a database of its own.
+        .max_connections(if in_memory { 1 } else { CONNECTIONS_MAX })
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .sqlx_logging(false)
+        .set_application_name(application)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(STATEMENT_TIMEOUT)
+                .create_if_missing(true)
+        })
+        .map_sqlx_postgres_opts(|postgres| {
+            let millis = |duration: Duration| duration.as_millis().to_string();
+            postgres.options([
+                ("statement_timeout", millis(STATEMENT_TIMEOUT)),
+                ("lock_timeout", millis(STATEMENT_TIMEOUT / 2)),
+                ("idle_in_transaction_session_timeout", millis(STATEMENT_TIMEOUT * 2)),
+            ])
+        });
+    if in_memory {
+        // The database would go with its only connection.
+        options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
+    }
+    Database::connect(options).await
+}

@@ -1,0 +1,91 @@
+//! Database errors, split by what the caller does next.
+
+use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::{DbErr, RuntimeErr};
+
+/// What to do after a failed transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The database is away, busy or full: the same batch may succeed later.
+    RetryLater,
+    /// What was cached is out of date, or two transactions met: read again and retry at once.
+    RetryNow,
+    /// The database refuses the content: split the batch to find the row.
+    Split,
+}
+
+/// A failed query or transaction.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database said no.
+    #[error("{}", one_line(.0))]
+    Database(#[from] DbErr),
+    /// A guarded update did not find the row as it was read.
+    #[error("a position was changed by another process")]
+    Stale,
+    /// A stored value is not what this program writes, or a total outgrew its column.
+    #[error("{0}")]
+    Content(String),
+    /// The transaction was not finished within the time allowed.
+    #[error("the database did not answer within {seconds} s")]
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+    },
+}
+
+impl StoreError {
+    /// What the caller does next.
+    #[must_use]
+    pub fn next(&self) -> Next {
+        match self {
+            Self::Stale => Next::RetryNow,
+            Self::Content(_) => Next::Split,
+            Self::TimedOut { .. } => Next::RetryLater,
+            Self::Database(error) => classify(error),
+        }
+    }
+
+    /// The label in metrics.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match (self, self.next()) {
+            (Self::Stale, _) => "stale",
+            (Self::Content(_), _) => "content",
+            (Self::TimedOut { .. }, _) => "timeout",
+            (Self::Database(_), Next::RetryLater) => "unavailable",
+            (Self::Database(_), Next::RetryNow) => "conflict",
+            (Self::Database(_), Next::Split) => "refused",
+        }
+    }
+}
+
+/// Reads the engine's own error code. Whatever is not known to be about the content counts as passing: a batch is never
+/// given up for an error that might go away.
+fn classify(error: &DbErr) -> Next {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) = error else {
+        return Next::RetryLater;
+    };
+    let SqlxError::Database(database) = source.as_ref() else { return Next::RetryLater };
+    let code = database.code().unwrap_or_default();
+    if database.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some() {
+        match code.as_ref() {
+            // Serialization failure and deadlock: the other transaction went first.
+            "40001" | "40P01" => Next::RetryNow,
+            // Classes 22 (data exception) and 23 (integrity constraint violation) speak of a row.
+            code if code.starts_with("22") || code.starts_with("23") => Next::Split,
+            _ => Next::RetryLater,
+        }
+    } else {
+        // SQLite's extended result code; its low byte is the primary code: 19 constraint, 20 mismatch, 18 too big.
+        match code.parse::<i64>().map(|code| code & 0xff) {
+            Ok(18..=20) => Next::Split,
+            _ => Next::RetryLater,
+        }
+    }
+}
+
+/// The error as one line, without the statement and its parameters.
+fn one_line(error: &DbErr) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,220 @@
+//! What a batch of observations changes, worked out before the database is touched.
+
+use std::collections::HashMap;
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+use super::positions::{Entry, Key};
+use crate::domain::payout::{AnomalyKind, Credit, Decision, HoldReason, decide};
+use crate::domain::{Amount, EventId, PlayerId, PoolName, Rate, Reading, Wallet};
+
+/// When a snapshot is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotPolicy {
+    /// For every reading.
+    Every,
+    /// When the counter, the balance or the immature amount changed, and otherwise hourly. Hash rate and shares change with
+    /// every answer and do not cause a row by themselves.
+    Changed,
+}
+
+/// How old the newest snapshot may be before an unchanged figure is written again.
+const SNAPSHOT_AGE_MAX: TimeDelta = TimeDelta::hours(1);
+
+/// Something a person should see, found outside the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnomalyReport {
+    /// Whose wallet.
+    pub player: PlayerId,
+    /// On which pool.
+    pub pool: PoolName,
+    /// The wallet.
+    pub wallet: Wallet,
+    /// What it is.
+    pub kind: AnomalyKind,
+    /// What was seen, for a person.
+    pub detail: String,
+}
+
+/// What a pool hands to the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// A good answer.
+    Reading(Reading),
+    /// An answer that must not be credited.
+    Anomaly(AnomalyReport),
+}
+
+/// An event to insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EventDraft {
+    pub(super) key: Key,
+    pub(super) player: PlayerId,
+    pub(super) event_id: EventId,
+    pub(super) position_sequence: i64,
+    pub(super) currency: String,
+    pub(super) credit: Credit,
+    pub(super) hold: Option<HoldReason>,
+}
+
+/// A snapshot to insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SnapshotDraft {
+    pub(super) reading: Reading,
+    pub(super) native_paid: Amount,
+    pub(super) paid: Amount,
+    pub(super) balance: Option<Amount>,
+    pub(super) rate: Rate,
+}
+
+/// An anomaly that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resolved {
+    pub(super) key: Key,
+    pub(super) player: PlayerId,
+    /// The kind, or `None` for all of this wallet.
+    pub(super) kind: Option<String>,
+}
+
+/// Everything one transaction writes.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Positions after the batch; those that are dirty are written.
+    pub(super) entries: HashMap<Key, Entry>,
+    pub(super) events: Vec<EventDraft>,
+    pub(super) snapshots: Vec<SnapshotDraft>,
+    pub(super) anomalies: Vec<AnomalyReport>,
+    pub(super) resolved: Vec<Resolved>,
+    /// Rises too small to count yet.
+    pub(super) dust: u64,
+}
+
+impl Plan {
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.snapshots.is_empty()
+            && self.anomalies.is_empty()
+            && self.resolved.is_empty()
+            && !self.entries.values().any(|entry| entry.dirty)
+    }
+
+    /// Adds a reading. Its wallet's entry must be in `entries`.
+    pub(super) fn reading(&mut self, reading: &Reading, rules: &super::book::Rules, now: NaiveDateTime) {
+        let key = (reading.pool.clone(), reading.wallet.clone());
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(counter) = reading.counter(Some(&entry.position.source)) else { return };
+        let rate = rules.rate(&reading.currency);
+        let decision = decide(&entry.position, &reading.currency, counter, rate, &rules.policy);
+        let after = entry.position.after(&decision);
+        match &decision {
+            Decision::Award(credit) | Decision::Hold(credit, _) => self.events.push(EventDraft {
+                key: key.clone(),
+                player: reading.player,
+                event_id: EventId::derive(&reading.pool, &reading.wallet, entry.epoch, credit.previous, credit.current),
+                position_sequence: after.sequence,
+                currency: reading.currency.to_string(),
+                credit: credit.clone(),
+                hold: match &decision {
+                    Decision::Hold(_, reason) => Some(*reason),
+                    _ => None,
+                },
+            }),
+            Decision::Dust => self.dust += 1,
+            Decision::Unchanged | Decision::Refuse(_) => {}
+        }
+        entry.dirty |= after != entry.position;
+        entry.position = after;
+        let anomaly = decision.anomaly().map(|kind| AnomalyReport {
+            player: reading.player,
+            pool: reading.pool.clone(),
+            wallet: reading.wallet.clone(),
+            kind,
+            detail: describe(kind, entry, reading, counter.paid, &counter.source),
+        });
+        note_anomaly(entry, &key, anomaly, &mut self.anomalies, &mut self.resolved);
+        let believed = !matches!(decision, Decision::Refuse(kind) if kind != AnomalyKind::CounterFell);
+        if let Some(rate) = rate.filter(|_| believed) {
+            self.snapshot(reading, counter.paid, rate, rules.snapshots, now);
+        }
+    }
+
+    /// Adds an anomaly that was found outside the ledger.
+    pub(super) fn report(&mut self, report: &AnomalyReport) {
+        let key = (report.pool.clone(), report.wallet.clone());
+        match self.entries.get_mut(&key) {
+            Some(entry) => note_anomaly(entry, &key, Some(report.clone()), &mut self.anomalies, &mut self.resolved),
+            None => self.anomalies.push(report.clone()),
+        }
+    }
+
+    fn snapshot(&mut self, reading: &Reading, paid: Amount, rate: Rate, policy: SnapshotPolicy, now: NaiveDateTime) {
+        let key = (reading.pool.clone(), reading.wallet.clone());
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let digest = digest(paid, reading);
+        let due = match policy {
+            SnapshotPolicy::Every => true,
+            SnapshotPolicy::Changed => {
+                let changed = entry.snapshot_digest.as_deref() != Some(&digest);
+                // A clock that was set back must not silence the history until it has caught up.
+                let old = entry.snapshot_at.is_none_or(|at| (now - at).abs() >= SNAPSHOT_AGE_MAX);
+                changed || old
+            }
+        };
+        // A figure too large to be shown in ADVC is left out of the history; it has no other effect.
+        let (true, Ok(in_advc)) = (due, paid.convert(rate)) else { return };
+        entry.snapshot_digest = Some(digest);
+        entry.snapshot_at = Some(now);
+        entry.dirty = true;
+        self.snapshots.push(SnapshotDraft {
+            reading: reading.clone(),
+            native_paid: paid,
+            paid: in_advc,
+            balance: reading.figures.balance.and_then(|balance| balance.convert(rate).ok()),
+            rate,
+        });
+    }
+}
+
+/// The figures whose change is worth a row.
+fn digest(paid: Amount, reading: &Reading) -> String {
+    let shown = |amount: Option<Amount>| amount.map(|amount| amount.to_string()).unwrap_or_default();
+    format!("{paid}|{}|{}", shown(reading.figures.balance), shown(reading.figures.immature))
+}
+
+/// Records an anomaly when it begins and resolves it when it ends, so that it is seen once and not once a poll.
+fn note_anomaly(
+    entry: &mut Entry,
+    key: &Key,
+    anomaly: Option<AnomalyReport>,
+    anomalies: &mut Vec<AnomalyReport>,
+    resolved: &mut Vec<Resolved>,
+) {
+    let name = anomaly.as_ref().map(|report| report.kind.as_str());
+    if entry.open_anomaly.as_deref() == name {
+        return;
+    }
+    if let Some(ended) = entry.open_anomaly.take() {
+        resolved.push(Resolved { key: key.clone(), player: entry.player, kind: Some(ended) });
+    }
+    entry.open_anomaly = name.map(str::to_owned);
+    entry.dirty = true;
+    anomalies.extend(anomaly);
+}
+
+/// What a person is told about an anomaly.
+fn describe(kind: AnomalyKind, entry: &Entry, reading: &Reading, paid: Amount, source: &str) -> String {
+    let position = &entry.position;
+    match kind {
+        AnomalyKind::CounterFell => {
+            format!("the counter is {paid} {}, below the {} already accounted for", reading.currency, position.high_water)
+        }
+        AnomalyKind::SourceChanged => format!(
+            "the answer counts {} in {source}, the position was opened in {} with {}",
+            reading.currency, position.currency, position.source
+        ),
+        AnomalyKind::NoRate => format!("set {}_TO_ADVC_RATE: the counter is {paid} {}", reading.currency, reading.currency),
+        AnomalyKind::AmountOverflow => format!("{paid} {} is too large to be converted", reading.currency),
+        AnomalyKind::IdentityMismatch | AnomalyKind::WalletTaken | AnomalyKind::ReadingRefused => kind.as_str().to_owned(),
+    }
+}

@@ -1,0 +1,147 @@
+//! Players, for a person at the command line. In production the game owns these rows.
+
+use chrono::NaiveDateTime;
+use entity::{Money, player_wallets, players};
+use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::{
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DatabaseConnection, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, SqlErr, TransactionTrait as _,
+};
+
+use super::StoreError;
+use crate::domain::{PoolName, Wallet};
+
+/// Why a command about a player failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayerError {
+    /// A name, mail address or wallet is somebody's already.
+    #[error("{0}")]
+    Taken(String),
+    /// There is no such player.
+    #[error("there is no player {0:?}; `pool-poller players list` shows all")]
+    Unknown(String),
+    /// The database could not be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sea_orm::DbErr> for PlayerError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(message)) => Self::Taken(taken(&message)),
+            _ => Self::Store(error.into()),
+        }
+    }
+}
+
+/// Says what of a new player is taken, from the name of the violated key.
+fn taken(message: &str) -> String {
+    let what = ["username", "email", "wallet_address", "address"].into_iter().find(|column| message.contains(column));
+    match what {
+        Some("address" | "wallet_address") => "another player has this wallet already".to_owned(),
+        Some(column) => format!("another player has this {column} already"),
+        None => "another player has this already".to_owned(),
+    }
+}
+
+/// A player to add.
+#[derive(Debug, Clone)]
+pub struct NewPlayer {
+    /// Unique name.
+    pub username: String,
+    /// Unique mail address.
+    pub email: String,
+    /// The ADVC wallet.
+    pub wallet: Wallet,
+    /// The addresses by which single pools know the player.
+    pub pool_wallets: Vec<(PoolName, Wallet)>,
+    /// Poll from the next cycle on.
+    pub verified: bool,
+}
+
+/// Adds a player and answers the id.
+///
+/// # Errors
+/// When something that must be unique is taken, or the database cannot be asked.
+pub async fn add(db: &DatabaseConnection, player: NewPlayer, now: NaiveDateTime) -> Result<i32, PlayerError> {
+    let transaction = db.begin().await?;
+    let row = players::ActiveModel {
+        username: Set(player.username),
+        email: Set(player.email),
+        wallet_address: Set(player.wallet.to_string()),
+        total_ap: Set(Money::default()),
+        total_advc_mined: Set(Money::default()),
+        level: Set(1),
+        verified: Set(player.verified),
+        active: Set(true),
+        created_at: Set(now),
+        updated_at: Set(now),
+        last_mining_event: Set(None),
+        event_sequence: Set(0),
+        ..Default::default()
+    }
+    .insert(&transaction)
+    .await?;
+    for (pool, wallet) in player.pool_wallets {
+        player_wallets::ActiveModel {
+            player_id: Set(row.id),
+            pool_name: Set(pool.to_string()),
+            address: Set(wallet.to_string()),
+            created_at: Set(now),
+            ..Default::default()
+        }
+        .insert(&transaction)
+        .await?;
+    }
+    transaction.commit().await?;
+    Ok(row.id)
+}
+
+/// All players in the order of their ids.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list(db: &DatabaseConnection) -> Result<Vec<players::Model>, StoreError> {
+    Ok(players::Entity::find().order_by_asc(players::Column::Id).all(db).await?)
+}
+
+/// How many players are polled.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn count_polled(db: &DatabaseConnection) -> Result<u64, StoreError> {
+    let polled = players::Entity::find().filter(players::Column::Verified.eq(true)).filter(players::Column::Active.eq(true));
+    Ok(polled.count(db).await?)
+}
+
+/// Sets `verified` or `active` of the player with this id or name, and answers the row.
+///
+/// # Errors
+/// When there is no such player, or the database cannot be asked.
+pub async fn set_flag(db: &DatabaseConnection, who: &str, flag: Flag, now: NaiveDateTime) -> Result<players::Model, PlayerError> {
+    let by_name = players::Column::Username.eq(who);
+    let wanted = match who.parse::<i32>() {
+        Ok(id) => by_name.or(players::Column::Id.eq(id)),
+        Err(_) => by_name,
+    };
+    let mut found = players::Entity::find().filter(wanted).all(db).await?;
+    // A name made of digits can be another player's id: the name is what was meant then.
+    found.sort_by_key(|row| row.username != who);
+    let Some(row) = found.into_iter().next() else { return Err(PlayerError::Unknown(who.to_owned())) };
+    let mut row: players::ActiveModel = row.into();
+    match flag {
+        Flag::Verified(value) => row.verified = Set(value),
+        Flag::Active(value) => row.active = Set(value),
+    }
+    row.updated_at = Set(now);
+    Ok(row.update(db).await?)
+}
+
+/// What [`set_flag`] sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// `players.verified`.
+    Verified(bool),
+    /// `players.active`.
+    Active(bool),
+}

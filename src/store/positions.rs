@@ -1,0 +1,160 @@
+//! Positions as the ledger holds them in memory, and how they are loaded.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDateTime;
+use entity::{Money, positions};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+
+use super::StoreError;
+use crate::domain::payout::Position;
+use crate::domain::{Amount, PlayerId, PoolName, Reading, Wallet};
+
+/// A wallet on a pool. At any time it stands for one player.
+pub(super) type Key = (PoolName, Wallet);
+
+/// A position with everything the ledger needs to decide and to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The row's key; `None` until it is inserted.
+    pub(super) id: Option<i64>,
+    /// Whose position it is.
+    pub(super) player: PlayerId,
+    /// How often an operator has rebased it.
+    pub(super) epoch: i32,
+    /// The position proper.
+    pub(super) position: Position,
+    /// The sequence in the database, which every update compares.
+    pub(super) stored_sequence: i64,
+    /// The unresolved anomaly's name.
+    pub(super) open_anomaly: Option<String>,
+    /// The newest snapshot's figures.
+    pub(super) snapshot_digest: Option<String>,
+    /// The newest snapshot's time.
+    pub(super) snapshot_at: Option<NaiveDateTime>,
+    /// Something in here differs from the database.
+    pub(super) dirty: bool,
+}
+
+impl Entry {
+    /// A position that is not in the database yet.
+    pub(super) fn new(player: PlayerId, position: Position) -> Self {
+        Self {
+            id: None,
+            player,
+            epoch: 0,
+            position,
+            stored_sequence: 0,
+            open_anomaly: None,
+            snapshot_digest: None,
+            snapshot_at: None,
+            dirty: true,
+        }
+    }
+
+    fn from_row(row: positions::Model) -> Result<Self, StoreError> {
+        let amount = |money: Money, column: &str| {
+            Amount::from_decimal(money.0)
+                .ok_or_else(|| StoreError::Content(format!("positions.{column} of position {} is out of range", row.id)))
+        };
+        Ok(Self {
+            id: Some(row.id),
+            player: PlayerId(row.player_id),
+            epoch: row.epoch,
+            position: Position {
+                currency: row
+                    .currency
+                    .parse()
+                    .map_err(|error| StoreError::Content(format!("positions.currency of position {}: {error}", row.id)))?,
+                source: row.source,
+                baseline: amount(row.baseline, "baseline")?,
+                high_water: amount(row.high_water, "high_water")?,
+                sequence: row.sequence,
+                readings: row.readings,
+                began_at_zero: row.began_at_zero,
+            },
+            stored_sequence: row.sequence,
+            open_anomaly: row.open_anomaly,
+            snapshot_digest: row.snapshot_digest,
+            snapshot_at: row.snapshot_at,
+            dirty: false,
+        })
+    }
+
+    /// Raises the mark to `mark` without crediting the difference: that part was credited to another player, who had this
+    /// wallet in between. The baseline rises alike, so that the sum of awards stays high water − baseline.
+    fn skip_to(&mut self, mark: Amount) {
+        let skipped = mark.checked_sub(self.position.high_water).filter(|skipped| *skipped > Amount::ZERO);
+        if let Some(baseline) = skipped.and_then(|skipped| self.position.baseline.checked_add(skipped)) {
+            self.position.baseline = baseline;
+            self.position.high_water = mark;
+            self.dirty = true;
+        }
+    }
+}
+
+/// What the database knows about some wallets.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// The position of the asking player, where there is one.
+    pub(super) entries: HashMap<Key, Entry>,
+    /// Wallets of which some position exists, be it another player's.
+    pub(super) known: std::collections::HashSet<Key>,
+}
+
+/// Loads the positions of the wallets that `readings` are about.
+pub(super) async fn load(db: &impl ConnectionTrait, readings: &[&Reading]) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded::default();
+    if readings.is_empty() {
+        return Ok(loaded);
+    }
+    let mut by_pool: HashMap<&PoolName, Vec<&str>> = HashMap::new();
+    for reading in readings {
+        by_pool.entry(&reading.pool).or_default().push(reading.wallet.as_str());
+    }
+    let wanted = by_pool.into_iter().fold(Condition::any(), |any, (pool, addresses)| {
+        any.add(positions::Column::PoolName.eq(pool.as_str()).and(positions::Column::Address.is_in(addresses)))
+    });
+    let rows = positions::Entity::find().filter(wanted).order_by_asc(positions::Column::Id).all(db).await?;
+    let mut by_wallet: HashMap<Key, Vec<Entry>> = HashMap::new();
+    for row in rows {
+        let (Ok(pool), Ok(wallet)) = (row.pool_name.parse(), row.address.parse()) else { continue };
+        by_wallet.entry((pool, wallet)).or_default().push(Entry::from_row(row)?);
+    }
+    for reading in readings {
+        let key = (reading.pool.clone(), reading.wallet.clone());
+        let Some(all) = by_wallet.get(&key) else { continue };
+        loaded.known.insert(key.clone());
+        let Some(mine) = all.iter().find(|entry| entry.player == reading.player) else { continue };
+        let mut mine = mine.clone();
+        let same_counter = |entry: &&Entry| {
+            entry.player != mine.player
+                && entry.epoch == mine.epoch
+                && entry.position.currency == mine.position.currency
+                && entry.position.source == mine.position.source
+        };
+        if let Some(mark) = all.iter().filter(same_counter).map(|entry| entry.position.high_water).max() {
+            mine.skip_to(mark);
+        }
+        loaded.entries.insert(key, mine);
+    }
+    Ok(loaded)
+}
+
+/// Which of `players` have a position on which pool, whatever the wallet.
+pub(super) async fn players_with_positions(
+    db: &impl ConnectionTrait,
+    players: Vec<i32>,
+) -> Result<std::collections::HashSet<(i32, String)>, StoreError> {
+    let pairs: Vec<(i32, String)> = positions::Entity::find()
+        .select_only()
+        .column(positions::Column::PlayerId)
+        .column_as(Expr::col(positions::Column::PoolName), "pool_name")
+        .filter(positions::Column::PlayerId.is_in(players))
+        .distinct()
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(pairs.into_iter().collect())
+}

@@ -1,0 +1,53 @@
+//! The schema's version, and bringing it up to date.
+
+use migration::{Migrator, MigratorTrait as _, SchemaManager, seaql_migrations};
+use sea_orm::{DatabaseConnection, DbErr, EntityTrait as _, TransactionTrait as _};
+
+/// What the database holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaState {
+    /// No table of ours.
+    Empty,
+    /// Some migrations are missing, these.
+    Behind(Vec<String>),
+    /// Everything is there.
+    Current,
+    /// The tables of the replaced service, without a record of migrations.
+    Foreign,
+    /// Migrations of a newer version than this program, these.
+    Ahead(Vec<String>),
+}
+
+/// Looks without changing anything.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr> {
+    let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let manager = SchemaManager::new(db);
+    let applied: Vec<String> = if manager.has_table("seaql_migrations").await? {
+        seaql_migrations::Entity::find().all(db).await?.into_iter().map(|row| row.version).collect()
+    } else {
+        Vec::new()
+    };
+    let unknown: Vec<String> = applied.iter().filter(|version| !known.contains(version)).cloned().collect();
+    if !unknown.is_empty() {
+        return Ok(SchemaState::Ahead(unknown));
+    }
+    if applied.is_empty() {
+        let foreign = manager.has_table("players").await?;
+        return Ok(if foreign { SchemaState::Foreign } else { SchemaState::Empty });
+    }
+    let missing: Vec<String> = known.into_iter().filter(|version| !applied.contains(version)).collect();
+    Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Behind(missing) })
+}
+
+/// Applies what is missing, all of it or nothing.
+///
+/// # Errors
+/// When the database refuses; nothing was changed then.
+pub async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let transaction = db.begin().await?;
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
+}

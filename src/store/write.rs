@@ -1,0 +1,372 @@
+//! The one transaction: positions, players' totals, events, snapshots and anomalies of a batch, all or nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::NaiveDateTime;
+use entity::{Money, anomalies, mining_events, players, pool_snapshots, positions};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Value,
+};
+
+use super::StoreError;
+use super::book::AwardedEvent;
+use super::bulk::{BulkUpdate, Kind};
+use super::plan::{EventDraft, Plan};
+use super::positions::{Entry, Key};
+use crate::domain::{Amount, PlayerId, Points};
+
+/// Rows of one statement. SQLite allows 32,766 parameters, PostgreSQL 65,535; the widest row here has 24.
+const ROWS_PER_STATEMENT: usize = 1_000;
+
+/// Writes `plan`, giving inserted positions their ids, and answers the awards with the totals they led to.
+pub(super) async fn write(
+    db: &DatabaseTransaction,
+    plan: &mut Plan,
+    now: NaiveDateTime,
+) -> Result<Vec<AwardedEvent>, StoreError> {
+    insert_positions(db, &mut plan.entries, now).await?;
+    update_positions(db, &plan.entries, now).await?;
+    let awards = award(db, plan, now).await?;
+    insert_snapshots(db, plan, now).await?;
+    resolve_anomalies(db, plan, now).await?;
+    insert_anomalies(db, plan, now).await?;
+    for entry in plan.entries.values_mut() {
+        entry.dirty = false;
+        entry.stored_sequence = entry.position.sequence;
+    }
+    Ok(awards)
+}
+
+fn money(amount: Amount) -> Money {
+    Money(amount.to_decimal())
+}
+
+async fn insert_positions(
+    db: &DatabaseTransaction,
+    entries: &mut HashMap<Key, Entry>,
+    now: NaiveDateTime,
+) -> Result<(), StoreError> {
+    // In the order of their keys, so that two processes that open the same positions do not wait for each other in a ring.
+    let mut fresh: Vec<(&Key, &mut Entry)> = entries.iter_mut().filter(|(_, entry)| entry.id.is_none()).collect();
+    fresh.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for chunk in fresh.chunks_mut(ROWS_PER_STATEMENT) {
+        let rows = chunk.iter().map(|((pool, wallet), entry)| positions::ActiveModel {
+            id: NotSet,
+            player_id: Set(entry.player.0),
+            pool_name: Set(pool.to_string()),
+            address: Set(wallet.to_string()),
+            currency: Set(entry.position.currency.to_string()),
+            source: Set(entry.position.source.clone()),
+            baseline: Set(money(entry.position.baseline)),
+            high_water: Set(money(entry.position.high_water)),
+            sequence: Set(entry.position.sequence),
+            readings: Set(entry.position.readings),
+            began_at_zero: Set(entry.position.began_at_zero),
+            epoch: Set(entry.epoch),
+            open_anomaly: Set(entry.open_anomaly.clone()),
+            snapshot_digest: Set(entry.snapshot_digest.clone()),
+            snapshot_at: Set(entry.snapshot_at),
+            created_at: Set(now),
+            updated_at: Set(now),
+        });
+        // A conflict inserts nothing, and the row that is missing below says that another process was first.
+        let inserted = positions::Entity::insert_many(rows)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_with_returning(db)
+            .await
+            .or_else(|error| if matches!(error, DbErr::RecordNotInserted) { Ok(Vec::new()) } else { Err(error) })?;
+        if inserted.len() != chunk.len() {
+            return Err(StoreError::Stale);
+        }
+        let ids: HashMap<(i32, &str, &str), i64> =
+            inserted.iter().map(|row| ((row.player_id, row.pool_name.as_str(), row.address.as_str()), row.id)).collect();
+        for ((pool, wallet), entry) in chunk {
+            entry.id = ids.get(&(entry.player.0, pool.as_str(), wallet.as_str())).copied();
+            // What was just inserted needs no update.
+            entry.dirty = false;
+        }
+    }
+    Ok(())
+}
+
+async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry>, now: NaiveDateTime) -> Result<(), StoreError> {
+    const UPDATE: BulkUpdate = BulkUpdate {
+        table: "positions",
+        set: "baseline = v.column3, high_water = v.column4, sequence = v.column5, readings = v.column6, open_anomaly = v.column7, \
+              snapshot_digest = v.column8, snapshot_at = v.column9, updated_at = v.column10",
+        // The guard of exactly-once: whoever comes second with the same sequence changes no row.
+        on: "positions.id = v.column1 AND positions.sequence = v.column2",
+        kinds: &[
+            Kind::BigInteger,
+            Kind::BigInteger,
+            Kind::Money,
+            Kind::Money,
+            Kind::BigInteger,
+            Kind::Integer,
+            Kind::Text,
+            Kind::Text,
+            Kind::Time,
+            Kind::Time,
+        ],
+    };
+    let mut dirty: Vec<(i64, &Entry)> =
+        entries.values().filter(|entry| entry.dirty).filter_map(|entry| Some((entry.id?, entry))).collect();
+    dirty.sort_by_key(|(id, _)| *id);
+    for chunk in dirty.chunks(ROWS_PER_STATEMENT) {
+        let rows = chunk
+            .iter()
+            .map(|(id, entry)| -> Vec<Value> {
+                vec![
+                    (*id).into(),
+                    entry.stored_sequence.into(),
+                    money(entry.position.baseline).into(),
+                    money(entry.position.high_water).into(),
+                    entry.position.sequence.into(),
+                    entry.position.readings.into(),
+                    entry.open_anomaly.clone().into(),
+                    entry.snapshot_digest.clone().into(),
+                    entry.snapshot_at.into(),
+                    now.into(),
+                ]
+            })
+            .collect();
+        if UPDATE.run(db, rows).await? != chunk.len() as u64 {
+            return Err(StoreError::Stale);
+        }
+    }
+    Ok(())
+}
+
+/// A player's totals while the batch is applied.
+struct Totals {
+    username: String,
+    total_ap: Points,
+    total_advc: Amount,
+    sequence: i64,
+    awarded: bool,
+}
+
+/// Adds the awards to their players' totals and inserts the events.
+async fn award(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Result<Vec<AwardedEvent>, StoreError> {
+    if plan.events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut totals = lock_players(db, &plan.events).await?;
+    let mut awards = Vec::new();
+    let mut rows = Vec::with_capacity(plan.events.len());
+    for event in &plan.events {
+        let position_id = plan.entries.get(&event.key).and_then(|entry| entry.id);
+        let award = match event.hold {
+            Some(_) => None,
+            None => Some(add_to_totals(&mut totals, event, now)?),
+        };
+        rows.push(event_row(event, position_id, award.as_ref(), now));
+        awards.extend(award);
+    }
+    store_totals(db, &totals, now).await?;
+    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+        mining_events::Entity::insert_many(chunk.to_vec()).exec_without_returning(db).await?;
+    }
+    Ok(awards)
+}
+
+/// Reads the totals of everyone who is awarded, locking the rows (SQLite's transaction holds the only write lock already).
+async fn lock_players(db: &DatabaseTransaction, events: &[EventDraft]) -> Result<BTreeMap<PlayerId, Totals>, StoreError> {
+    let mut ids: Vec<i32> = events.iter().filter(|event| event.hold.is_none()).map(|event| event.player.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut totals = BTreeMap::new();
+    for chunk in ids.chunks(ROWS_PER_STATEMENT) {
+        let rows = players::Entity::find()
+            .filter(players::Column::Id.is_in(chunk.iter().copied()))
+            .order_by_asc(players::Column::Id)
+            .lock_exclusive()
+            .all(db)
+            .await?;
+        for row in rows {
+            let amount = |money: Money, column: &str| {
+                Amount::from_decimal(money.0.trunc_with_scale(crate::domain::amount::PLACES))
+                    .ok_or_else(|| StoreError::Content(format!("players.{column} of player {} is out of range", row.id)))
+            };
+            let read = Totals {
+                total_ap: Points::new(amount(row.total_ap, "total_ap")?),
+                total_advc: amount(row.total_advc_mined, "total_advc_mined")?,
+                username: row.username,
+                sequence: row.event_sequence,
+                awarded: false,
+            };
+            totals.insert(PlayerId(row.id), read);
+        }
+    }
+    Ok(totals)
+}
+
+fn add_to_totals(
+    totals: &mut BTreeMap<PlayerId, Totals>,
+    event: &EventDraft,
+    now: NaiveDateTime,
+) -> Result<AwardedEvent, StoreError> {
+    let outgrown = || StoreError::Content(format!("the totals of player {} outgrow their column", event.player));
+    let mine = totals
+        .get_mut(&event.player)
+        .ok_or_else(|| StoreError::Content(format!("player {} is no longer in the database", event.player)))?;
+    mine.total_ap = mine.total_ap.checked_add(event.credit.points).ok_or_else(outgrown)?;
+    mine.total_advc = mine.total_advc.checked_add(event.credit.advc).ok_or_else(outgrown)?;
+    mine.sequence += 1;
+    mine.awarded = true;
+    Ok(AwardedEvent {
+        event_id: event.event_id,
+        player: event.player,
+        username: mine.username.clone(),
+        pool: event.key.0.clone(),
+        sequence: mine.sequence,
+        advc: event.credit.advc,
+        points: event.credit.points,
+        total_ap: mine.total_ap,
+        total_advc: mine.total_advc,
+        at: now,
+    })
+}
+
+fn event_row(
+    event: &EventDraft,
+    position_id: Option<i64>,
+    award: Option<&AwardedEvent>,
+    now: NaiveDateTime,
+) -> mining_events::ActiveModel {
+    let credit = &event.credit;
+    mining_events::ActiveModel {
+        id: NotSet,
+        player_id: Set(event.player.0),
+        pool_name: Set(event.key.0.to_string()),
+        advc_amount: Set(money(credit.advc)),
+        ap_awarded: Set(money(award.map_or(Amount::ZERO, |award| award.points.get()))),
+        previous_paid: Set(money(credit.previous_advc)),
+        current_paid: Set(money(credit.current_advc)),
+        event_time: Set(now),
+        processed: Set(award.is_some()),
+        notified: Set(false),
+        event_id: Set(Some(event.event_id.to_string())),
+        position_id: Set(position_id),
+        position_sequence: Set(Some(event.position_sequence)),
+        player_sequence: Set(award.map(|award| award.sequence)),
+        address: Set(Some(event.key.1.to_string())),
+        native_amount: Set(Some(money(credit.native))),
+        native_previous: Set(Some(money(credit.previous))),
+        native_current: Set(Some(money(credit.current))),
+        currency: Set(Some(event.currency.clone())),
+        rate: Set(Some(Money(credit.rate.to_decimal()))),
+        status: Set(if award.is_some() { mining_events::AWARDED } else { mining_events::HELD }.to_owned()),
+        hold_reason: Set(event.hold.map(|reason| reason.as_str().to_owned())),
+        total_ap_after: Set(award.map(|award| money(award.total_ap.get()))),
+        total_advc_after: Set(award.map(|award| money(award.total_advc))),
+        delivery_attempts: Set(0),
+        next_attempt_at: Set(None),
+        delivery_dead: Set(false),
+    }
+}
+
+async fn store_totals(
+    db: &DatabaseTransaction,
+    totals: &BTreeMap<PlayerId, Totals>,
+    now: NaiveDateTime,
+) -> Result<(), StoreError> {
+    const UPDATE: BulkUpdate = BulkUpdate {
+        table: "players",
+        set: "total_ap = v.column2, total_advc_mined = v.column3, event_sequence = v.column4, last_mining_event = v.column5, \
+              updated_at = v.column5",
+        on: "players.id = v.column1",
+        kinds: &[Kind::Integer, Kind::Money, Kind::Money, Kind::BigInteger, Kind::Time],
+    };
+    let awarded: Vec<(&PlayerId, &Totals)> = totals.iter().filter(|(_, totals)| totals.awarded).collect();
+    for chunk in awarded.chunks(ROWS_PER_STATEMENT) {
+        let rows = chunk
+            .iter()
+            .map(|(player, totals)| -> Vec<Value> {
+                vec![
+                    player.0.into(),
+                    money(totals.total_ap.get()).into(),
+                    money(totals.total_advc).into(),
+                    totals.sequence.into(),
+                    now.into(),
+                ]
+            })
+            .collect();
+        UPDATE.run(db, rows).await?;
+    }
+    Ok(())
+}
+
+async fn insert_snapshots(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Result<(), StoreError> {
+    for chunk in plan.snapshots.chunks(ROWS_PER_STATEMENT) {
+        let rows = chunk.iter().map(|draft| pool_snapshots::ActiveModel {
+            id: NotSet,
+            player_id: Set(draft.reading.player.0),
+            pool_name: Set(draft.reading.pool.to_string()),
+            total_hash: Set(draft.reading.figures.total_hash.map(money)),
+            total_shares: Set(draft.reading.figures.total_shares.map(money)),
+            immature: Set(draft.reading.figures.immature.map(money)),
+            balance: Set(draft.balance.map(money)),
+            paid: Set(money(draft.paid)),
+            raw_response: Set(Some(draft.reading.raw.clone())),
+            snapshot_time: Set(now),
+            address: Set(Some(draft.reading.wallet.to_string())),
+            native_paid: Set(Some(money(draft.native_paid))),
+            currency: Set(Some(draft.reading.currency.to_string())),
+            rate: Set(Some(Money(draft.rate.to_decimal()))),
+        });
+        pool_snapshots::Entity::insert_many(rows).exec_without_returning(db).await?;
+    }
+    Ok(())
+}
+
+async fn resolve_anomalies(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Result<(), StoreError> {
+    for resolved in &plan.resolved {
+        let mut of_wallet = Condition::all()
+            .add(anomalies::Column::PlayerId.eq(resolved.player.0))
+            .add(anomalies::Column::PoolName.eq(resolved.key.0.as_str()))
+            .add(anomalies::Column::Address.eq(resolved.key.1.as_str()))
+            .add(anomalies::Column::ResolvedAt.is_null());
+        if let Some(kind) = &resolved.kind {
+            of_wallet = of_wallet.add(anomalies::Column::Kind.eq(kind.as_str()));
+        }
+        anomalies::Entity::update_many()
+            .set(anomalies::ActiveModel {
+                resolved_at: Set(Some(now)),
+                resolved_by: Set(Some("pool-poller".to_owned())),
+                resolution: Set(Some("the pool's answers are in order again".to_owned())),
+                ..Default::default()
+            })
+            .filter(of_wallet)
+            .exec(db)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn insert_anomalies(db: &impl ConnectionTrait, plan: &Plan, now: NaiveDateTime) -> Result<(), StoreError> {
+    for chunk in plan.anomalies.chunks(ROWS_PER_STATEMENT) {
+        let rows = chunk.iter().map(|report| anomalies::ActiveModel {
+            id: NotSet,
+            player_id: Set(report.player.0),
+            pool_name: Set(report.pool.to_string()),
+            address: Set(report.wallet.to_string()),
+            kind: Set(report.kind.as_str().to_owned()),
+            detail: Set(report.detail.clone()),
+            seen_at: Set(now),
+            resolved_at: Set(None),
+            resolved_by: Set(None),
+            resolution: Set(None),
+        });
+        // One that is recorded already stays as it was first seen.
+        anomalies::Entity::insert_many(rows)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .try_insert()
+            .exec_without_returning(db)
+            .await?;
+    }
+    Ok(())
+}
