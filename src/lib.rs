@@ -10,3 +10,4 @@ pub mod pools;
 pub mod settings;
 pub mod sim;
 pub mod store;
+pub mod telemetry;
