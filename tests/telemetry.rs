@@ -1,5 +1,8 @@
 //! What a line of the log looks like. Its own binary, because the panic hook belongs to the whole process.
 
+// Helpers of tests fail like tests.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::io;
 use std::sync::{Arc, Mutex};
 

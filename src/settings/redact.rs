@@ -20,19 +20,23 @@ pub fn redact_url(text: &str) -> String {
         return text.to_owned();
     }
     match Url::parse(text) {
-        Ok(url) if url.has_host() || text.starts_with("postgres") && text.contains("://") => redact(url),
-        Ok(url) => format!("{}:{HIDDEN}", url.scheme()),
+        Ok(url) if url.has_host() || text.starts_with("postgres") && text.contains("://") => redact(text, url),
+        // What looks like a scheme may as well be the user of `USER:PASSWORD@HOST`.
+        Ok(_) => HIDDEN.to_owned(),
         Err(_) => redact_broken(text),
     }
 }
 
-/// Redacts what could be parsed.
-fn redact(mut url: Url) -> String {
+/// Redacts what could be parsed; `text` is what it was parsed from.
+fn redact(text: &str, mut url: Url) -> String {
     let is_database = url.scheme().starts_with("postgres");
     // A password with an unescaped '/', '?' or '#' ends the host part too early: what follows is then part of the secret.
     let tail = [Some(url.path()), url.query(), url.fragment()];
     if tail.into_iter().flatten().any(|part| part.contains('@')) {
         return format!("{}://{HIDDEN}", url.scheme());
+    }
+    if url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none() {
+        return text.to_owned();
     }
     // The setters refuse only addresses that have no host, which have no user either.
     if url.password().is_some() {
@@ -76,6 +80,8 @@ fn redact_broken(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -90,6 +96,7 @@ mod tests {
             ("https://pool.example/api?addr={wallet}&key=hunter2", "https://pool.example/api?addr={wallet}&key=***"),
             ("http://cpu-pool.com/api?{wallet}", "http://cpu-pool.com/api?{wallet}"),
             ("http://pool.example/?hunter2#hunter2", "http://pool.example/?***#***"),
+            ("http://localhost:3000", "http://localhost:3000"),
             ("not an address", "not an address"),
         ] {
             assert_eq!(redact_url(text), shown);
@@ -114,6 +121,19 @@ mod tests {
         ] {
             let shown = redact_url(text);
             assert!(!shown.contains("hunter2") && !shown.contains("er2"), "{text} is shown as {shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_password_is_shown_whatever_stands_around_it(
+            scheme in "(postgres|postgresql|http|https|ws|wss|mysql|redis|x)",
+            before in "[0-9a-z@:/?#&=%{} .+\\\\\\[-]{0,6}",
+            after in "[0-9a-z@:/?#&=%{} .+\\\\\\[-]{0,6}",
+            tail in "(|:5432|/m2p|/m2p\\?a=b|/#c)",
+        ) {
+            let text = format!("{scheme}://m2p:{before}hunter2{after}@db{tail}");
+            prop_assert!(!redact_url(&text).contains("hunter2"), "{} is shown as {}", text, redact_url(&text));
         }
     }
 }
