@@ -158,7 +158,8 @@ fn typed_values_are_what_was_written() {
 
 #[test]
 fn odd_settings_are_warned_about() {
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+    let cases: &[(Variables<'_>, &[&str])] = &[
         (&[("POOL_REQUEST_TIMEOUT", "61")], &["POOL_REQUEST_TIMEOUT"]),
         (&[("POOL_REQUEST_TIMEOUT", "60")], &[]),
         (&[("DATABASE_URL", "sqlite::memory:")], &["DATABASE_URL"]),
