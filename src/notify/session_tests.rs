@@ -1,0 +1,145 @@
+//! The conversation of one link, frame by frame.
+
+use super::super::connection::ConnectionSettings;
+use super::*;
+
+const OPEN: &str = r#"0{"sid":"e1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":2000}"#;
+
+fn redactor() -> Redactor {
+    let settings = ConnectionSettings::new("http://h".parse().unwrap(), Duration::from_secs(1));
+    Redactor::new(&ConnectionSettings { auth_token: Some("hush".into()), ..settings })
+}
+
+fn event_id(number: u8) -> EventId {
+    format!("00000000-0000-5000-8000-0000000000a{number}").parse().unwrap()
+}
+
+fn say(session: &mut Session, frame: &str) -> Result<Step, &'static str> {
+    session.on_text(frame, &redactor())
+}
+
+fn socket_io_up() -> Session {
+    let mut session = Session::new(Protocol::SocketIo, None);
+    assert_eq!(session.start(), Step::Nothing);
+    assert_eq!(say(&mut session, OPEN), Ok(Step::Write("40".into())));
+    assert_eq!(say(&mut session, r#"40{"sid":"s1"}"#), Ok(Step::Up(Some("s1".into()))));
+    session
+}
+
+fn acked(number: u8) -> Result<Step, &'static str> {
+    Ok(Step::Report(ConnectionEvent::Acked { event_id: event_id(number) }))
+}
+
+fn unknown(id: &str) -> Result<Step, &'static str> {
+    Ok(Step::Report(ConnectionEvent::AckedUnknown { id: id.into() }))
+}
+
+#[test]
+fn the_token_goes_into_connect_and_the_clock_comes_from_open() {
+    let mut session = Session::new(Protocol::SocketIo, Some("a\"b".into()));
+    assert_eq!(session.silence_max(), None);
+    assert_eq!(say(&mut session, OPEN), Ok(Step::Write(r#"40{"token":"a\"b"}"#.into())));
+    assert_eq!(session.silence_max(), Some(Duration::from_secs(45)));
+    assert_eq!(session.farewell(), None);
+    assert_eq!(say(&mut session, "2"), Ok(Step::Write("3".into())));
+    assert_eq!(say(&mut session, "40"), Ok(Step::Up(None)));
+    assert_eq!(session.farewell().as_deref(), Some("41"));
+}
+
+#[test]
+fn who_does_not_open_engine_io_is_given_up() {
+    for frame in ["hello", "40", "2", "", r#"{"type":"hello"}"#] {
+        let mut session = Session::new(Protocol::SocketIo, None);
+        assert!(matches!(say(&mut session, frame), Ok(Step::Down(DownReason::Protocol { .. }))), "{frame}");
+    }
+}
+
+#[test]
+fn acknowledgements_find_their_event_once() {
+    let mut session = socket_io_up();
+    assert_eq!(session.send(event_id(1), r#"{"a":1}"#).as_deref(), Ok(r#"420["mining_reward",{"a":1}]"#));
+    assert_eq!(session.send(event_id(2), "{}").as_deref(), Ok(r#"421["mining_reward",{}]"#));
+    assert_eq!(say(&mut session, "431[]"), acked(2));
+    assert_eq!(say(&mut session, "431[]"), unknown("1"));
+    assert_eq!(say(&mut session, "43/other,0[]"), Ok(Step::Nothing));
+    assert_eq!(say(&mut session, r#"461-0[{"_placeholder":true,"num":0}]"#), acked(1));
+    assert_eq!(say(&mut session, "4399[]"), unknown("99"));
+}
+
+#[test]
+fn an_acknowledgement_may_refuse() {
+    let mut session = socket_io_up();
+    session.send(event_id(1), "{}").unwrap();
+    let refused = ConnectionEvent::Nacked { event_id: event_id(1), message: "no *** here".into() };
+    assert_eq!(say(&mut session, r#"430[{"error":"no hush here"}]"#), Ok(Step::Report(refused)));
+}
+
+#[test]
+fn an_event_sent_twice_may_be_acknowledged_twice() {
+    let mut session = socket_io_up();
+    session.send(event_id(1), "{}").unwrap();
+    session.send(event_id(1), "{}").unwrap();
+    assert_eq!(say(&mut session, "430[]"), acked(1));
+    assert_eq!(say(&mut session, "431[]"), acked(1));
+}
+
+#[test]
+fn the_server_may_end_it_in_three_ways() {
+    for (frame, reason) in [
+        ("1", DownReason::ClosedByServer { code: None }),
+        ("41", DownReason::Disconnected),
+        (r#"44{"message":"bad hush"}"#, DownReason::Refused { message: "bad ***".into() }),
+    ] {
+        assert_eq!(say(&mut socket_io_up(), frame), Ok(Step::Down(reason)), "{frame}");
+    }
+    assert_eq!(say(&mut socket_io_up(), "41/other,"), Ok(Step::Nothing));
+}
+
+#[test]
+fn what_nobody_asked_for_is_counted_and_survived() {
+    let mut session = socket_io_up();
+    let named = |name: &str| Ok(Step::Report(ConnectionEvent::ServerEvent { name: name.into() }));
+    assert_eq!(say(&mut session, r#"42["news",{"a":1}]"#), named("news"));
+    assert_eq!(say(&mut session, r#"451-["file",{"_placeholder":true,"num":0}]"#), named("file"));
+    assert_eq!(say(&mut session, "6"), Ok(Step::Nothing));
+    assert_eq!(say(&mut session, OPEN), Ok(Step::Nothing));
+    assert_eq!(say(&mut session, "4"), Err("empty"));
+    assert_eq!(say(&mut session, "<html>"), Err("engine_type"));
+}
+
+#[test]
+fn a_payload_above_the_servers_limit_is_never_sent() {
+    let mut session = socket_io_up();
+    assert!(session.send(event_id(1), &"x".repeat(1_936)).is_ok());
+    assert!(session.send(event_id(2), &"x".repeat(1_937)).is_err());
+}
+
+#[test]
+fn unacknowledged_events_are_bounded_and_the_oldest_is_forgotten() {
+    let mut session = socket_io_up();
+    for _ in 0..=IN_FLIGHT_MAX {
+        session.send(event_id(1), "{}").unwrap();
+    }
+    assert_eq!(say(&mut session, "430[]"), unknown("0"));
+    assert_eq!(say(&mut session, "431[]"), acked(1));
+}
+
+#[test]
+fn a_plain_websocket_acknowledges_by_event_id() {
+    let mut session = Session::new(Protocol::WebSocket, None);
+    assert_eq!((session.start(), session.farewell()), (Step::Up(None), None));
+    assert_eq!(session.send(event_id(1), r#"{"a":1}"#).as_deref(), Ok(r#"{"type":"mining_reward","a":1}"#));
+    assert!(session.send(event_id(2), "[]").is_err());
+    let capitals = event_id(1).to_string().to_uppercase();
+    assert_eq!(say(&mut session, &format!(r#"{{"type":"ack","event_id":"{capitals}"}}"#)), acked(1));
+    assert_eq!(
+        say(&mut session, &format!(r#"{{"type":"ack","event_id":"{}"}}"#, event_id(1))),
+        unknown(&event_id(1).to_string())
+    );
+    assert_eq!(say(&mut session, r#"{"type":"ack","event_id":17}"#), unknown("17"));
+    session.send(event_id(3), "{}").unwrap();
+    let refused = ConnectionEvent::Nacked { event_id: event_id(3), message: "full".into() };
+    let frame = format!(r#"{{"type":"ack","event_id":"{}","error":"full"}}"#, event_id(3));
+    assert_eq!(say(&mut session, &frame), Ok(Step::Report(refused)));
+    assert_eq!(say(&mut session, "nonsense"), Err("not_an_object"));
+}
