@@ -11,24 +11,22 @@
 //! acknowledgement timeout. The same event may be acknowledged more than once. A caller that waits for room for a command
 //! goes on reading events meanwhile.
 
-use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use rustls::RootCertStore;
-use secrecy::SecretString;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
-use url::Url;
 
 use super::dialer::{Dialer, public_roots};
-use super::endpoint::{Endpoint, Protocol};
 use super::link::{Link, Wire};
+use super::message::{Command, ConnectionEvent};
 use super::outlet::Outlet;
 use super::reason::DownReason;
 use super::redact::Redactor;
 use super::session::{Session, Step};
+use super::settings::ConnectionSettings;
 use crate::domain::EventId;
 use crate::domain::backoff::Backoff;
 
@@ -36,112 +34,6 @@ use crate::domain::backoff::Backoff;
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 /// How long a good-bye may take: what is in the outbox, the closing frames, and the peer's answer.
 const FAREWELL_MAX: Duration = Duration::from_millis(500);
-
-/// How to reach the game server.
-#[derive(Clone)]
-pub struct ConnectionSettings {
-    /// `http(s)://` for Socket.IO, `ws(s)://` for plain WebSocket. A user and password become HTTP Basic authentication.
-    pub url: Url,
-    /// Sent as `{"token": …}` in Socket.IO's handshake, as `Authorization: Bearer` on a plain WebSocket.
-    pub auth_token: Option<SecretString>,
-    /// The longest time from the first packet to a link that is up.
-    pub connect_timeout: Duration,
-    /// The shortest delay between two attempts.
-    pub reconnect_min: Duration,
-    /// The longest delay between two attempts; a server that refuses us is always given this long.
-    pub reconnect_max: Duration,
-    /// The longest silence that passes for a living link.
-    pub idle_max: Duration,
-}
-
-impl ConnectionSettings {
-    /// Settings without a token and with the usual times: reconnect after 1 to 30 seconds, half-open after 45.
-    #[must_use]
-    pub fn new(url: Url, connect_timeout: Duration) -> Self {
-        Self {
-            url,
-            auth_token: None,
-            connect_timeout,
-            reconnect_min: Duration::from_secs(1),
-            reconnect_max: Duration::from_secs(30),
-            idle_max: Duration::from_secs(45),
-        }
-    }
-}
-
-/// Shows neither token nor password nor query.
-impl fmt::Debug for ConnectionSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionSettings")
-            .field("endpoint", &Endpoint::parse(&self.url))
-            .field("has_auth_token", &self.auth_token.is_some())
-            .field("connect_timeout", &self.connect_timeout)
-            .field("reconnect_min", &self.reconnect_min)
-            .field("reconnect_max", &self.reconnect_max)
-            .field("idle_max", &self.idle_max)
-            .finish()
-    }
-}
-
-/// What the keeper is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Sends a `mining_reward`, if the link is up.
-    Send {
-        /// What the acknowledgement is reported by.
-        event_id: EventId,
-        /// The payload, a JSON object as text.
-        payload: String,
-    },
-    /// Says good-bye and ends the keeper.
-    Close,
-}
-
-/// What the keeper reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConnectionEvent {
-    /// The link is ready for events.
-    Up {
-        /// The dialect.
-        protocol: Protocol,
-        /// The server's public name for this connection.
-        sid: Option<String>,
-    },
-    /// The link broke, or an attempt to open it failed.
-    Down {
-        /// Why.
-        reason: DownReason,
-        /// The delay before the next attempt; `None` when the keeper has ended, and then this is its last event.
-        retry_in: Option<Duration>,
-    },
-    /// The server took an event.
-    Acked {
-        /// Which.
-        event_id: EventId,
-    },
-    /// The server refused an event, or it can never be sent.
-    Nacked {
-        /// Which.
-        event_id: EventId,
-        /// Why, without secrets and at most 200 characters.
-        message: String,
-    },
-    /// The server acknowledged what was not sent on this link, or not lately.
-    AckedUnknown {
-        /// The id, in the server's form.
-        id: String,
-    },
-    /// The server sent an event of its own. Nothing is done with it.
-    ServerEvent {
-        /// Its name.
-        name: String,
-    },
-    /// The server sent a frame that means nothing, and the link goes on.
-    Unintelligible {
-        /// The metric label of what was wrong with it.
-        kind: &'static str,
-    },
-}
 
 /// Keeps the connection until told to close. `entropy` is uniform over all of `u32` and spreads the delays.
 ///

@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
+use super::super::endpoint::Protocol;
 use super::super::test_server::*;
 use super::*;
 

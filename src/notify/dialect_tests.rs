@@ -11,6 +11,7 @@ use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::accept;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
+use super::super::endpoint::Protocol;
 use super::super::test_server::*;
 use super::*;
 

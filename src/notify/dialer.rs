@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 use url::Host;
 
-use super::connection::ConnectionSettings;
 use super::endpoint::{Endpoint, Protocol};
 use super::reason::DownReason;
+use super::settings::ConnectionSettings;
 
 /// The longest message a server may send, in bytes. Its acknowledgements are short; only a broadcast comes near.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;

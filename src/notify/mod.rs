@@ -9,8 +9,10 @@
 
 pub mod connection;
 pub mod endpoint;
+pub mod message;
 pub mod payload;
 pub mod reason;
+pub mod settings;
 pub mod socketio;
 pub mod websocket;
 
@@ -23,7 +25,9 @@ mod session;
 #[cfg(test)]
 mod test_server;
 
-pub use connection::{Command, ConnectionEvent, ConnectionSettings, run};
+pub use connection::run;
 pub use endpoint::{Endpoint, EndpointError, Protocol};
+pub use message::{Command, ConnectionEvent};
 pub use payload::{MINING_REWARD, MiningReward};
 pub use reason::DownReason;
+pub use settings::ConnectionSettings;

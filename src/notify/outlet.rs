@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
 
-use super::connection::ConnectionEvent;
+use super::message::ConnectionEvent;
 
 /// How many events may wait before the link is no longer read.
 const PENDING_MAX: usize = 64;

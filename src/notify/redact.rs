@@ -6,7 +6,7 @@
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::connection::ConnectionSettings;
+use super::settings::ConnectionSettings;
 
 /// The longest text of a server that is passed on, in characters.
 const TEXT_CHARS_MAX: usize = 200;

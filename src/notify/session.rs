@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::answer;
-use super::connection::ConnectionEvent;
 use super::endpoint::Protocol;
+use super::message::ConnectionEvent;
 use super::payload::MINING_REWARD;
 use super::reason::DownReason;
 use super::redact::Redactor;

@@ -1,6 +1,6 @@
 //! The conversation of one link, frame by frame.
 
-use super::super::connection::ConnectionSettings;
+use super::super::settings::ConnectionSettings;
 use super::*;
 
 const OPEN: &str = r#"0{"sid":"e1","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":2000}"#;

@@ -10,7 +10,9 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
-use super::connection::{Command, ConnectionEvent, ConnectionSettings, run};
+use super::connection::run;
+use super::message::{Command, ConnectionEvent};
+use super::settings::ConnectionSettings;
 use crate::domain::EventId;
 
 /// No test waits longer than this for anything.
