@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# Finds the parts that the tests need, and installs what is missing where that is allowed. Sourced by tests/run.
+#
+# need_parts                sets cargo, node, pg_bin; ends the script with one line for each part that is missing
+# npm_modules SOURCE CACHE  sets node_modules: the locked dependencies of the npm package in SOURCE, installed below CACHE
+
+pg_version_min=12
+node_version_min=18
+cargo='' node='' npm='' pg_bin='' node_modules=''
+
+# The major version in what a program says of itself, or 0.
+major_version() {
+  local words
+  words=$("$@" --version 2>/dev/null) || words=''
+  if [[ $words =~ ([0-9]+)(\.[0-9]+|beta|rc|devel) ]]; then printf '%s\n' "${BASH_REMATCH[1]}"; else printf '0\n'; fi
+}
+
+# The directory of the newest PostgreSQL server here; the one on PATH counts like Debian's, which are on no PATH.
+find_postgres() {
+  pg_bin=''
+  local candidate version newest=$((pg_version_min - 1)) on_path
+  local -a candidates=(/usr/lib/postgresql/*/bin)
+  if on_path=$(command -v initdb); then candidates+=("$(dirname "$(readlink -f "$on_path")")"); fi
+  for candidate in "${candidates[@]}"; do
+    [[ -x $candidate/initdb && -x $candidate/postgres && -x $candidate/pg_ctl ]] || continue
+    version=$(major_version "$candidate/postgres")
+    if ((version > newest)); then newest=$version pg_bin=$candidate; fi
+  done
+}
+
+find_node() {
+  local name
+  node=''
+  for name in node nodejs; do
+    if command -v "$name" >/dev/null && (($(major_version "$name") >= node_version_min)); then
+      node=$(command -v "$name")
+      break
+    fi
+  done
+  npm=$(command -v npm) || npm=''
+}
+
+# Fills `missing` (for people) and `packages` (Debian's names).
+find_parts() {
+  missing=() packages=()
+  find_postgres
+  find_node
+  if [[ -z $pg_bin ]]; then
+    missing+=("PostgreSQL $pg_version_min or later, the server (initdb, postgres, pg_ctl)")
+    packages+=(postgresql)
+  fi
+  if [[ -z $node ]]; then
+    missing+=("Node $node_version_min or later")
+    packages+=(nodejs)
+  fi
+  if [[ -z $npm ]]; then
+    missing+=("npm")
+    packages+=(npm)
+  fi
+  if ! command -v cc >/dev/null; then
+    missing+=("a C compiler (cc)")
+    packages+=(gcc libc6-dev)
+  fi
+}
+
+# PostgreSQL's package makes a cluster and starts it at installation; the tests have their own, so it is told not to.
+install_packages() {
+  local no_cluster=/etc/postgresql-common/createcluster.d/no-cluster-for-tests.conf
+  printf 'tests/run: installing %s\n' "$*" >&2
+  mkdir -p "$(dirname "$no_cluster")"
+  printf 'create_main_cluster = false\n' >"$no_cluster"
+  local status=0
+  {
+    DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
+      DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 install "$@"
+  } </dev/null >&2 || status=$?
+  rm -f "$no_cluster"
+  rmdir --ignore-fail-on-non-empty "$(dirname "$no_cluster")"
+  return "$status"
+}
+
+need_parts() {
+  local -a missing packages
+  local part
+  # shellcheck disable=SC2034 # tests/run uses it
+  cargo=$(command -v cargo || command -v "${CARGO_HOME:-$HOME/.cargo}/bin/cargo") || {
+    printf 'tests/run: cargo is missing: install the Rust toolchain (rustup.rs)\n' >&2
+    exit 1
+  }
+  find_parts
+  ((${#missing[@]})) || return 0
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    # One run at a time installs; the others then find everything there.
+    local lock
+    exec {lock}>/run/lock/pool-poller-tests.lock
+    flock "$lock"
+    find_parts
+    if ((${#packages[@]})); then install_packages "${packages[@]}" || true; fi
+    exec {lock}>&-
+    find_parts
+    ((${#missing[@]})) || return 0
+  fi
+  for part in "${missing[@]}"; do printf 'tests/run: missing: %s\n' "$part" >&2; done
+  printf 'tests/run: on Debian: apt-get install %s\n' "${packages[*]}" >&2
+  exit 1
+}
+
+# One directory for each content of the lock file, put in place whole, so that two runs at once cannot meet half of one.
+npm_modules() {
+  local source=$1 cache=$2 key fresh
+  key=$(cat "$source/package.json" "$source/package-lock.json" | sha256sum | cut -c 1-16)
+  node_modules=$cache/$key/node_modules
+  [[ ! -d $node_modules ]] || return 0
+  mkdir -p "$cache"
+  fresh=$(mktemp -d "$cache/fresh.XXXXXXXX")
+  cp "$source/package.json" "$source/package-lock.json" "$source/.npmrc" "$fresh/"
+  if ! (cd "$fresh" && "$npm" ci --loglevel=error </dev/null >"$fresh/npm.log" 2>&1); then
+    printf 'tests/run: npm could not install what tests/interop depends on:\n' >&2
+    tail -n 15 "$fresh/npm.log" >&2
+    rm -rf -- "$fresh"
+    exit 1
+  fi
+  # Another run may have been faster; its copy is as good.
+  mv -T "$fresh" "$cache/$key" 2>/dev/null || rm -rf -- "$fresh"
+}
