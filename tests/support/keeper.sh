@@ -52,6 +52,7 @@ keep_until_gone() { printf 'until_gone %s\n' "$1" >&"$keeper_input"; }
 
 release_keeper() {
   trap '' INT TERM HUP
+  [[ -n $keeper_input ]] || return 0
   exec {keeper_input}>&-
   wait "$keeper_pid" 2>/dev/null || true
 }
