@@ -1,1 +1,31 @@
-//! To be described.
+//! Mining pools as data: what a pool file says, how a pool is asked and what its answer means.
+//!
+//! A pool is one TOML file; the program holds no code about any particular one. [`registry`] finds the files, [`spec`]
+//! reads one, [`http`] asks the pool about a wallet and [`extract`] turns the body into exact figures or into a
+//! [`Failure`] that says why there are none. Nothing here knows actors, the database or when to ask: pacing, retries,
+//! the breaker and metrics are the caller's.
+
+mod document;
+mod raw;
+mod raw_answer;
+mod response;
+mod rules;
+mod template;
+mod validate;
+
+pub mod extract;
+pub mod failure;
+pub mod http;
+pub mod pointer;
+pub mod registry;
+pub mod spec;
+pub mod spec_error;
+
+pub use extract::{Extracted, extract};
+pub use failure::{Blame, Excerpt, Failure};
+pub use http::{HttpSettings, PoolClient, install_crypto};
+pub use registry::{RegistryError, load};
+pub use rules::{AddressSource, Limits};
+pub use spec::PoolSpec;
+pub use spec_error::SpecError;
+pub use template::{TemplateError, UrlTemplate};

@@ -1,0 +1,236 @@
+//! From the body of an answer to figures, by the rules of a pool file.
+//!
+//! Promises: it is pure, it never panics on any bytes, a number is read from its literal text and never through a
+//! float, and nothing is made up: whatever is missing or odd about the counter is a [`Failure`], never a zero. The
+//! order is error rules, identity, currency, counter. The figures for show never spoil the counter. The content type
+//! plays no part, because pools send JSON under any.
+
+use super::document::{Document, DocumentError, Node};
+use super::failure::{Excerpt, Failure};
+use super::pointer::Pointer;
+use super::raw_answer;
+use super::rules::{Candidate, CurrencyRule, IdentityRule, PaidRule, When};
+use super::spec::PoolSpec;
+use crate::domain::{Amount, Counter, Currency, Figures, PlayerId, PoolName, Reading, Wallet};
+
+/// What an answer says about the wallet that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extracted {
+    /// The currency of every amount.
+    pub currency: Currency,
+    /// The counters found, in the pool file's order of preference; never empty.
+    pub counters: Vec<Counter>,
+    /// Figures for show.
+    pub figures: Figures,
+    /// The answer as valid JSON of at most 4096 bytes, shortened where it was longer, without NUL
+    /// characters.
+    pub raw: String,
+}
+
+impl Extracted {
+    /// The reading of one player's wallet.
+    #[must_use]
+    pub fn into_reading(self, player: PlayerId, pool: PoolName, wallet: Wallet) -> Reading {
+        let Self { currency, counters, figures, raw } = self;
+        Reading { player, pool, wallet, currency, counters, figures, raw }
+    }
+}
+
+/// Reads `body`, the answer of the pool `spec` about `wallet`.
+///
+/// # Errors
+/// When the answer gives no counter that may be believed and credited to this wallet.
+///
+/// # Panics
+/// In debug builds only, when the pool file asks for it (fault injection).
+pub fn extract(spec: &PoolSpec, wallet: &Wallet, body: &[u8]) -> Result<Extracted, Failure> {
+    let text = body_text(body)?;
+    if text.is_empty() {
+        return Err(spec.empty_body.failure());
+    }
+    inject_panic(spec, text);
+    let document = Document::parse(text, &spec.members).map_err(|error| match error {
+        DocumentError::NotJson(reason) => Failure::NotJson { reason: Excerpt::new(&reason), begins: Excerpt::new(text) },
+        DocumentError::NotObject => Failure::NotObject { begins: Excerpt::new(text) },
+    })?;
+    apply_error_rules(spec, &document)?;
+    if let Some(rule) = &spec.identity {
+        check_identity(spec, rule, wallet, &document)?;
+    }
+    let currency = currency(spec, &document)?;
+    let counters = counters(spec, &document)?;
+    let figures = figures(spec, &document);
+    let raw = raw_answer::shorten(text, &currency, &counters, &figures);
+    Ok(Extracted { currency, counters, figures, raw })
+}
+
+/// The body as text without byte order mark and leading or trailing white space.
+fn body_text(body: &[u8]) -> Result<&str, Failure> {
+    let text = std::str::from_utf8(body).map_err(|error| Failure::NotJson {
+        reason: Excerpt::new(&format!("not UTF-8: {error}")),
+        begins: Excerpt::new(&String::from_utf8_lossy(body.get(..body.len().min(256)).unwrap_or_default())),
+    })?;
+    Ok(text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).trim_end())
+}
+
+#[cfg(debug_assertions)]
+#[expect(clippy::panic, reason = "fault injection: a test asks for exactly this")]
+fn inject_panic(spec: &PoolSpec, text: &str) {
+    if spec.panic_when_body_contains.as_ref().is_some_and(|needle| text.contains(needle.as_str())) {
+        panic!("fault injection: the answer holds panic_when_body_contains");
+    }
+}
+
+#[cfg(not(debug_assertions))]
+fn inject_panic(_: &PoolSpec, _: &str) {}
+
+/// The first error rule that holds ends the reading.
+fn apply_error_rules(spec: &PoolSpec, document: &Document<'_>) -> Result<(), Failure> {
+    for rule in &spec.errors {
+        if matches!(rule.when, When::Absent) {
+            if rule.pointers.iter().all(|pointer| !is_present(document, pointer)) {
+                let names: Vec<&str> = rule.pointers.iter().map(Pointer::as_str).collect();
+                return Err(rule.outcome.failure(&format!("no {} in the answer", names.join(" or "))));
+            }
+            continue;
+        }
+        for pointer in &rule.pointers {
+            let node = document.get(pointer);
+            if rule.when.holds(node.as_ref()) {
+                let shown = node.map(|node| node.to_string()).unwrap_or_default();
+                return Err(rule.outcome.failure(&format!("{pointer} is {shown}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_identity(spec: &PoolSpec, rule: &IdentityRule, wallet: &Wallet, document: &Document<'_>) -> Result<(), Failure> {
+    let Some(node) = document.get(&rule.pointer).filter(|node| !node.is_blank()) else {
+        let reason = format!("{} is missing", rule.pointer);
+        return if rule.required { Err(Failure::IdentityMismatch { reason }) } else { Ok(()) };
+    };
+    let said = match &node {
+        Node::Text(text) => text.as_str(),
+        Node::Number(text) => text,
+        _ => "",
+    };
+    let asked = wallet.as_str();
+    if said == asked || (rule.ignore_case && said.to_lowercase() == asked.to_lowercase()) {
+        return Ok(());
+    }
+    let shown = Excerpt::new(&node.to_string());
+    // A NOMP server takes the whole query string for the address.
+    let reason = if said.strip_suffix(asked).is_some_and(|before| before.ends_with('=')) {
+        let prefix = spec.name.env_prefix();
+        format!("the pool took {shown} for the address; set {prefix}_URL to end in ?{{wallet}}")
+    } else {
+        format!("{} is {shown}", rule.pointer)
+    };
+    Err(Failure::IdentityMismatch { reason })
+}
+
+fn currency(spec: &PoolSpec, document: &Document<'_>) -> Result<Currency, Failure> {
+    let (pointer, allowed, default) = match &spec.currency {
+        CurrencyRule::Constant(currency) => return Ok(currency.clone()),
+        CurrencyRule::Pointer { pointer, allowed, default } => (pointer, allowed, default),
+    };
+    let unknown = |reason: String| Failure::CurrencyUnknown { reason: Excerpt::new(&reason) };
+    let Some(node) = document.get(pointer).filter(|node| !node.is_blank()) else {
+        return default.clone().ok_or_else(|| unknown(format!("{pointer} is missing")));
+    };
+    let Node::Text(text) = &node else { return Err(unknown(format!("{pointer} is {node}"))) };
+    let currency: Currency = text.parse().map_err(|_| unknown(format!("{pointer} is {node}")))?;
+    if allowed.as_ref().is_some_and(|allowed| !allowed.contains(&currency)) {
+        return Err(unknown(format!("{pointer} is {node}, which the pool file does not allow")));
+    }
+    Ok(currency)
+}
+
+/// The counters of the answer. One present member that is no number refuses the whole answer: to step over it to the
+/// next candidate would change the source of a position.
+fn counters(spec: &PoolSpec, document: &Document<'_>) -> Result<Vec<Counter>, Failure> {
+    match &spec.paid {
+        PaidRule::First(candidates) => {
+            let mut counters = Vec::new();
+            for Candidate { pointer, requires } in candidates {
+                if requires.as_ref().is_some_and(|required| !is_present(document, required)) {
+                    continue;
+                }
+                if let Some(node) = document.get(pointer) {
+                    counters.push(Counter { source: pointer.to_string(), paid: number(pointer, &node, spec.decimals)? });
+                }
+            }
+            if counters.is_empty() {
+                let names: Vec<&str> = candidates.iter().map(|candidate| candidate.pointer.as_str()).collect();
+                missing_is_zero(spec, document, &names.join(" or "))?;
+                counters.push(Counter { source: names.concat(), paid: Amount::ZERO });
+            }
+            Ok(counters)
+        }
+        PaidRule::Sum(pointers) => {
+            let names: Vec<&str> = pointers.iter().map(Pointer::as_str).collect();
+            let source = names.join("+");
+            let mut paid = Amount::ZERO;
+            for pointer in pointers {
+                let Some(node) = document.get(pointer) else {
+                    missing_is_zero(spec, document, pointer.as_str())?;
+                    continue;
+                };
+                let part = number(pointer, &node, spec.decimals)?;
+                paid = paid.checked_add(part).ok_or_else(|| Failure::BadNumber {
+                    source_pointer: source.clone(),
+                    reason: "too large".to_owned(),
+                    found: Excerpt::new("the sum"),
+                })?;
+            }
+            Ok(vec![Counter { source, paid }])
+        }
+    }
+}
+
+/// Whether a missing counter may stand for zero in this answer.
+fn missing_is_zero(spec: &PoolSpec, document: &Document<'_>, expected: &str) -> Result<(), Failure> {
+    if spec.zero_beside.as_ref().is_some_and(|beside| is_present(document, beside)) {
+        return Ok(());
+    }
+    Err(Failure::CounterMissing { expected: expected.to_owned() })
+}
+
+fn figures(spec: &PoolSpec, document: &Document<'_>) -> Figures {
+    let read = |pointer: &Option<Pointer>, decimals| {
+        let pointer = pointer.as_ref()?;
+        number(pointer, &document.get(pointer)?, decimals).ok()
+    };
+    Figures {
+        balance: read(&spec.figures.balance, spec.decimals),
+        immature: read(&spec.figures.immature, spec.decimals),
+        // Hashes and shares are no coins: the divisor does not apply.
+        total_hash: read(&spec.figures.total_hash, 0),
+        total_shares: read(&spec.figures.total_shares, 0),
+    }
+}
+
+/// A number or a numeric string, exactly.
+fn number(pointer: &Pointer, node: &Node<'_>, decimals: u32) -> Result<Amount, Failure> {
+    let bad = |reason: String| Failure::BadNumber {
+        source_pointer: pointer.to_string(),
+        reason,
+        found: Excerpt::new(&node.to_string()),
+    };
+    let text = match node {
+        Node::Number(text) => text,
+        Node::Text(text) => text.as_str(),
+        _ => return Err(bad("not a number".to_owned())),
+    };
+    Amount::parse_counter(text, decimals).map_err(|error| bad(error.to_string()))
+}
+
+/// Whether a member is there and says something.
+fn is_present(document: &Document<'_>, pointer: &Pointer) -> bool {
+    document.get(pointer).is_some_and(|node| !node.is_blank())
+}
+
+#[cfg(test)]
+#[path = "extract_tests.rs"]
+mod tests;

@@ -1,0 +1,182 @@
+//! Asks one pool about one wallet over HTTP.
+//!
+//! Promises: the URL that is requested is the template with the wallet in place, byte for byte; only the configured
+//! origin is contacted, and redirects are not followed; a wallet of the wrong form is never sent; one answer takes at
+//! most the time and the memory that the pool file allows, whatever the server does; no secret appears in a failure or
+//! in the kept answer. It leaves pacing, retries and the breaker to its caller.
+//!
+//! A [`PoolClient`] belongs to the thread that made it.
+
+use std::panic;
+use std::sync::Arc;
+use std::time::Duration;
+
+use awc::http::Version;
+use awc::http::header::{HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::extract::{Extracted, extract};
+use super::failure::{Excerpt, Failure};
+use super::response::{read_body, send_failure, status_failure};
+use super::spec::PoolSpec;
+use super::template::RequestUrl;
+use crate::domain::Wallet;
+
+/// A longer body is read on a blocking thread, so that the other actors of this thread go on.
+const PARSE_IN_PLACE_BYTES_MAX: usize = 64 << 10;
+/// A shorter secret is not looked for in answers: it would be found in every figure.
+const REDACT_CHARS_MIN: usize = 8;
+
+/// What all pools share.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// The total time for one answer, unless the pool file sets its own.
+    pub timeout: Duration,
+    /// The `User-Agent`, unless the pool file sets its own: some pools ban clients without one.
+    pub user_agent: String,
+}
+
+/// Why there is no client for a pool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The pool file wants a secret that is not there.
+    #[error("pool {pool}: the secret {name} is not set: put it into the environment variable {name}")]
+    MissingSecret {
+        /// The pool.
+        pool: String,
+        /// The environment variable.
+        name: String,
+    },
+    /// A header cannot be sent with this value. The value is not shown.
+    #[error("pool {pool}: the value of the header {header} holds characters that a header cannot hold")]
+    BadHeader {
+        /// The pool.
+        pool: String,
+        /// The header.
+        header: String,
+    },
+}
+
+/// A client for one pool.
+pub struct PoolClient {
+    spec: Arc<PoolSpec>,
+    client: awc::Client,
+    url: RequestUrl,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    timeout: Duration,
+    /// The secrets that answers are searched for.
+    secrets: Vec<SecretString>,
+}
+
+/// Makes ring the process's TLS provider, unless there is one already. May be called any number of times.
+pub fn install_crypto() {
+    // The error says that another one is installed, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+impl PoolClient {
+    /// A client for `spec`. `secret` looks up a `{secret:NAME}`, normally in the environment.
+    ///
+    /// # Errors
+    /// When a secret is not there or a header cannot hold it.
+    pub fn new(
+        spec: Arc<PoolSpec>,
+        settings: &HttpSettings,
+        secret: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ClientError> {
+        install_crypto();
+        let pool = || spec.name().to_string();
+        let lookup = |name: &str| secret(name).filter(|value| !value.is_empty()).map(SecretString::from);
+        let missing = |name: String| ClientError::MissingSecret { pool: pool(), name };
+        let url = spec.url.resolve(&lookup).map_err(missing)?;
+        let mut headers = Vec::new();
+        for (name, template) in &spec.headers {
+            let value = template.resolve(&lookup).map_err(missing)?;
+            headers.push((name.clone(), header_value(&value).map_err(|_| bad_header(&spec, name))?));
+        }
+        if !headers.iter().any(|(name, _)| name == USER_AGENT) {
+            let value = settings.user_agent.parse().map_err(|_| bad_header(&spec, &USER_AGENT))?;
+            headers.push((USER_AGENT, value));
+        }
+        let secrets = spec.secret_names().into_iter().filter_map(|name| lookup(&name));
+        let secrets = secrets.filter(|value| value.expose_secret().chars().count() >= REDACT_CHARS_MIN).collect();
+        let timeout = spec.limits().timeout.unwrap_or(settings.timeout);
+        // awc's own limits (5 s for each step) are opened to ours, which covers all steps together.
+        let connector = awc::Connector::new().timeout(timeout).handshake_timeout(timeout);
+        let client = awc::Client::builder()
+            .connector(connector)
+            // A dead HTTP/2 connection would swallow every request until it ages out; here one time-out closes it.
+            .max_http_version(Version::HTTP_11)
+            .disable_timeout()
+            .disable_redirects()
+            .finish();
+        Ok(Self { spec, client, url, headers, timeout, secrets })
+    }
+
+    /// The pool's file.
+    #[must_use]
+    pub fn spec(&self) -> &Arc<PoolSpec> {
+        &self.spec
+    }
+
+    /// Asks the pool about `wallet`. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// When there is no reading, with the reason.
+    ///
+    /// # Panics
+    /// A panic of the code that reads answers goes on to the caller, on whichever thread it happened.
+    pub async fn fetch(&self, wallet: &Wallet) -> Result<Extracted, Failure> {
+        self.spec.check_wallet(wallet)?;
+        let body = tokio::time::timeout(self.timeout, self.download(wallet)).await;
+        let body = self.redact(body.map_err(|_| Failure::Timeout { after: self.timeout })??);
+        if body.len() <= PARSE_IN_PLACE_BYTES_MAX {
+            return extract(&self.spec, wallet, &body);
+        }
+        let (spec, wallet) = (Arc::clone(&self.spec), wallet.clone());
+        match actix_rt::task::spawn_blocking(move || extract(&spec, &wallet, &body)).await {
+            Ok(outcome) => outcome,
+            Err(error) => match error.try_into_panic() {
+                Ok(payload) => panic::resume_unwind(payload),
+                // Only a runtime that shuts down cancels a blocking task.
+                Err(error) => Err(Failure::Panic { reason: Excerpt::new(&error.to_string()) }),
+            },
+        }
+    }
+
+    /// The body of a good answer.
+    async fn download(&self, wallet: &Wallet) -> Result<Vec<u8>, Failure> {
+        let mut request = self.client.get(self.url.for_wallet(wallet));
+        for (name, value) in &self.headers {
+            request = request.insert_header((name.clone(), value.clone()));
+        }
+        let response = request.send().await.map_err(|error| send_failure(&error, self.timeout))?;
+        if let Some(failure) = status_failure(&self.spec, response.status(), response.headers()) {
+            return Err(failure);
+        }
+        let headers = response.headers().clone();
+        read_body(response, &headers, self.spec.limits().body_bytes_max).await
+    }
+
+    /// The body without any secret that the pool echoes, so that none reaches a log or the database.
+    fn redact(&self, body: Vec<u8>) -> Vec<u8> {
+        let echoed = |text: &str| self.secrets.iter().any(|secret| text.contains(secret.expose_secret()));
+        match std::str::from_utf8(&body) {
+            Ok(text) if echoed(text) => {
+                let clean = self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), "***"));
+                clean.into_bytes()
+            }
+            _ => body,
+        }
+    }
+}
+
+fn header_value(value: &SecretString) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(value.expose_secret())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn bad_header(spec: &PoolSpec, header: &HeaderName) -> ClientError {
+    ClientError::BadHeader { pool: spec.name().to_string(), header: header.to_string() }
+}

@@ -1,0 +1,182 @@
+//! A pool file, validated: one [`PoolSpec`] is all that the program knows about a pool.
+//!
+//! Whatever is wrong with a file is found here, with file, line and key, and never while polling. The keys are
+//! explained in `config/pools/cpu-pool.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use awc::http::header::HeaderName;
+
+use super::failure::Failure;
+use super::pointer::Pointer;
+use super::raw::RawSpec;
+use super::rules::{
+    AddressSource, Candidate, CurrencyRule, EmptyBody, ErrorRule, FigureRules, IdentityRule, Limits, Outcome, PaidRule, WalletForm,
+};
+use super::spec_error::{Fault, SpecError};
+use super::template::{TemplateError, UrlTemplate, ValueTemplate, WalletEncoding, is_raw_safe};
+use super::validate;
+use crate::domain::{PoolName, Wallet};
+
+/// Everything there is to know about one pool.
+#[derive(Debug, Clone)]
+pub struct PoolSpec {
+    pub(super) name: PoolName,
+    pub(super) origin: String,
+    pub(super) enabled: bool,
+    pub(super) url: UrlTemplate,
+    pub(super) url_suffix: Option<String>,
+    pub(super) wallet_encoding: WalletEncoding,
+    pub(super) headers: Vec<(HeaderName, ValueTemplate)>,
+    pub(super) wallet: WalletForm,
+    pub(super) paid: PaidRule,
+    /// The member beside which a missing counter is a zero; `None` makes a missing counter a failure.
+    pub(super) zero_beside: Option<Pointer>,
+    pub(super) figures: FigureRules,
+    /// Counters and balances are divided by 10^`decimals`.
+    pub(super) decimals: u32,
+    pub(super) currency: CurrencyRule,
+    pub(super) identity: Option<IdentityRule>,
+    pub(super) errors: Vec<ErrorRule>,
+    pub(super) empty_body: EmptyBody,
+    pub(super) status: BTreeMap<u16, Outcome>,
+    pub(super) limits: Limits,
+    /// The top-level members of an answer that any pointer starts at.
+    pub(super) members: BTreeSet<String>,
+    #[cfg(debug_assertions)]
+    pub(super) panic_when_body_contains: Option<String>,
+}
+
+impl PoolSpec {
+    /// Reads the text of a pool file. `origin` is the file's name for messages.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has unknown, missing or contradictory keys, or a value that cannot be used.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, SpecError> {
+        let raw = toml::from_str::<RawSpec>(text).map_err(Fault::from);
+        raw.and_then(|raw| validate::validate(raw, origin)).map_err(|fault| fault.locate(origin, text))
+    }
+
+    /// The pool's name.
+    #[must_use]
+    pub fn name(&self) -> &PoolName {
+        &self.name
+    }
+
+    /// The file it came from.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Whether the pool is polled.
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// The URL with its placeholders; secrets appear by name only.
+    #[must_use]
+    pub fn url(&self) -> &UrlTemplate {
+        &self.url
+    }
+
+    /// Which of a player's addresses the pool is asked about.
+    #[must_use]
+    pub fn address_source(&self) -> AddressSource {
+        self.wallet.address
+    }
+
+    /// How the pool wants to be asked.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The names of the environment variables whose values the URL and the headers need.
+    #[must_use]
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        let headers = self.headers.iter().flat_map(|(_, value)| value.secrets());
+        self.url.secrets().chain(headers).map(str::to_owned).collect()
+    }
+
+    /// The same pool, polled or not (`<NAME>_ENABLED`).
+    #[must_use]
+    pub fn with_enabled(self, enabled: bool) -> Self {
+        Self { enabled, ..self }
+    }
+
+    /// The same pool at another URL (`<NAME>_URL`). One without `{wallet}` gets the pool's `url_suffix` appended.
+    ///
+    /// # Errors
+    /// When the result is no usable template. The message never repeats the URL.
+    pub fn with_url(self, url: &str) -> Result<Self, TemplateError> {
+        let url = UrlTemplate::parse_override(url, self.url_suffix.as_deref(), self.wallet_encoding)?;
+        Ok(Self { url, ..self })
+    }
+
+    /// The same pool with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Whether the pool may be asked about `wallet`.
+    ///
+    /// # Errors
+    /// [`Failure::BadWallet`] when the address has not this pool's form. Some servers match by prefix or by glob
+    /// (NOMP), so an address of another form could be shown other people's money.
+    pub fn check_wallet(&self, wallet: &Wallet) -> Result<(), Failure> {
+        let text = wallet.as_str();
+        let form = &self.wallet;
+        let length = text.chars().count();
+        let bad = |reason: String| Err(Failure::BadWallet { reason });
+        if length < form.length_min || length > form.length_max {
+            return bad(format!("has {length} characters, {} takes {} to {}", self.name, form.length_min, form.length_max));
+        }
+        if form.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(text)) {
+            return bad(format!("has not the form that {} takes", self.name));
+        }
+        // A dot segment survives percent-encoding: servers and proxies would shorten the path.
+        if matches!(text, "." | "..") || (self.url.has_raw_wallet() && !is_raw_safe(text)) {
+            return bad("holds characters that have a meaning in a URL".to_owned());
+        }
+        Ok(())
+    }
+
+    /// All pointers of the file, in no particular order.
+    pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
+        let candidates: Vec<&Pointer> = match &self.paid {
+            PaidRule::First(candidates) => {
+                candidates.iter().flat_map(|Candidate { pointer, requires }| [Some(pointer), requires.as_ref()]).flatten().collect()
+            }
+            PaidRule::Sum(pointers) => pointers.iter().collect(),
+        };
+        let currency = match &self.currency {
+            CurrencyRule::Pointer { pointer, .. } => Some(pointer),
+            CurrencyRule::Constant(_) => None,
+        };
+        let FigureRules { balance, immature, total_hash, total_shares } = &self.figures;
+        candidates
+            .into_iter()
+            .chain(self.zero_beside.as_ref())
+            .chain([balance, immature, total_hash, total_shares].into_iter().flatten())
+            .chain(currency)
+            .chain(self.identity.as_ref().map(|identity| &identity.pointer))
+            .chain(self.errors.iter().flat_map(|rule| &rule.pointers))
+    }
+}
+
+/// Reads a file without knowing its name, for tests and tools.
+impl FromStr for PoolSpec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Self::parse(text, "pool file")
+    }
+}
+
+#[cfg(test)]
+#[path = "spec_tests.rs"]
+mod tests;
