@@ -1,3 +1,7 @@
-//! The `pool-poller` program.
+//! The `pool-poller` program: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pool_poller::cli::main()
+}

@@ -82,6 +82,11 @@ impl Breaker {
         true
     }
 
+    /// Opens it at once, for the same growing pauses as failures do.
+    pub fn trip(&mut self, now: Duration, entropy: u32) {
+        self.failed(now, Some(Duration::ZERO), entropy);
+    }
+
     /// The state's name, for metrics: `closed`, `open` or `half_open`.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -137,6 +142,16 @@ mod tests {
         assert_eq!(breaker.permit(SECOND * 31), Permit::Probe);
         breaker.succeeded();
         assert_eq!((breaker.permit(SECOND * 31), breaker.name()), (Permit::All, "closed"));
+    }
+
+    #[test]
+    fn a_tripped_breaker_is_open_at_once_and_its_pauses_grow() {
+        let mut breaker = breaker();
+        breaker.trip(SECOND, u32::MAX);
+        assert_eq!(breaker.open_until(), Some(SECOND * 11));
+        assert_eq!(breaker.permit(SECOND * 11), Permit::Probe);
+        breaker.trip(SECOND * 11, u32::MAX);
+        assert_eq!(breaker.open_until(), Some(SECOND * 31));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod amount;
 pub mod backoff;
 pub mod breaker;
+pub mod delivery;
 pub mod names;
 pub mod payout;
 pub mod reading;

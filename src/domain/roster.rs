@@ -18,9 +18,11 @@ pub struct Player {
 }
 
 /// Which of a player's addresses a pool is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AddressKind {
     /// The player's address for this pool where there is one, else the ADVC wallet.
+    #[default]
     Player,
     /// Only an address that was given for this pool.
     Payout,

@@ -224,7 +224,9 @@ mod tests {
         for text in ["null", "[]", "1", "\"a\"", "true"] {
             assert_eq!(parse(text), Some(DocumentError::NotObject), "{text}");
         }
-        for text in ["", "<html>", "{", "{}{}", "{\"a\":}", "{\"a\":NaN}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":1.}", "nul", "{\"a\":tru}"] {
+        for text in
+            ["", "<html>", "{", "{}{}", "{\"a\":}", "{\"a\":NaN}", "{\"a\":1,}", "{\"a\":01}", "{\"a\":1.}", "nul", "{\"a\":tru}"]
+        {
             assert!(matches!(parse(text), Some(DocumentError::NotJson(_))), "{text}");
         }
     }

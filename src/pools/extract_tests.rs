@@ -233,7 +233,9 @@ fn currencies_are_restricted_where_the_file_restricts_them() {
 fn identity_can_be_required_and_can_ignore_case() {
     let spec = spec("[paid]\npointer = \"/p\"\n[identity]\npointer = \"/w\"\nrequired = true\nignore_case = true");
     assert_eq!(decided(&spec, r#"{"p":1,"w":"WALLET"}"#), "XMR /p=1 [- - - -]");
-    for body in [r#"{"p":1}"#, r#"{"p":1,"w":""}"#, r#"{"p":1,"w":null}"#, r#"{"p":1,"w":"Wallet2"}"#, r#"{"p":1,"w":["Wallet"]}"#] {
+    for body in
+        [r#"{"p":1}"#, r#"{"p":1,"w":""}"#, r#"{"p":1,"w":null}"#, r#"{"p":1,"w":"Wallet2"}"#, r#"{"p":1,"w":["Wallet"]}"#]
+    {
         assert_eq!(decided(&spec, body), "identity_mismatch", "{body}");
     }
 }
@@ -287,7 +289,8 @@ fn answer() -> impl Strategy<Value = String> {
             ("paid|x", inner).prop_map(|(key, value)| format!("{{\"{key}\":{value}}}")),
         ]
     });
-    let keys = "paid|stats|total|totalPaid|paidtotal|address|miner|currency|balance|error|result|unsold|\\$serde_json::private::Number";
+    let keys =
+        "paid|stats|total|totalPaid|paidtotal|address|miner|currency|balance|error|result|unsold|\\$serde_json::private::Number";
     prop::collection::vec((keys, value), 0..6).prop_map(|members| {
         let members: Vec<String> = members.into_iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
         format!("{{{}}}", members.join(","))

@@ -25,7 +25,7 @@ pub use extract::{Extracted, extract};
 pub use failure::{Blame, Excerpt, Failure};
 pub use http::{HttpSettings, PoolClient, install_crypto};
 pub use registry::{RegistryError, load};
-pub use rules::{AddressSource, Limits};
+pub use rules::Limits;
 pub use spec::PoolSpec;
 pub use spec_error::SpecError;
 pub use template::{TemplateError, UrlTemplate};

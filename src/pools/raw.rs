@@ -13,8 +13,9 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use super::pointer::Pointer;
-use super::rules::{AddressSource, EmptyBody, FigureRules, IdentityRule, Outcome};
+use super::rules::{EmptyBody, FigureRules, IdentityRule, Outcome};
 use super::template::WalletEncoding;
+use crate::domain::roster::AddressKind;
 use crate::domain::{Currency, PoolName};
 
 /// A whole file.
@@ -62,7 +63,7 @@ pub(super) struct RawWallet {
     pub(super) length_min: Option<usize>,
     pub(super) length_max: Option<Spanned<usize>>,
     #[serde(default)]
-    pub(super) address: AddressSource,
+    pub(super) address: AddressKind,
 }
 
 /// `[paid]`.

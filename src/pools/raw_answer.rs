@@ -75,7 +75,10 @@ mod tests {
 
     #[test]
     fn a_short_answer_is_kept_with_its_literals() {
-        assert_eq!(shortened("{ \"b\" : 1e-8,\n \"a\": 10.500000000000000000002 }"), r#"{"a":10.500000000000000000002,"b":1e-8}"#);
+        assert_eq!(
+            shortened("{ \"b\" : 1e-8,\n \"a\": 10.500000000000000000002 }"),
+            r#"{"a":10.500000000000000000002,"b":1e-8}"#
+        );
     }
 
     #[test]

@@ -171,7 +171,8 @@ mod tests {
     }
 
     fn file(dir: &Path, file: &str, name: &str) {
-        let text = format!("name = \"{name}\"\nurl = \"http://{name}/{{wallet}}\"\npaid.pointer = \"/p\"\ncurrency.constant = \"A\"");
+        let text =
+            format!("name = \"{name}\"\nurl = \"http://{name}/{{wallet}}\"\npaid.pointer = \"/p\"\ncurrency.constant = \"A\"");
         fs::write(dir.join(file), text).unwrap();
     }
 

@@ -88,9 +88,7 @@ pub(super) fn send_failure(error: &SendRequestError, allowed: Duration) -> Failu
     let reason = Excerpt::new(&error.to_string());
     match error {
         SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => Failure::Timeout { after: allowed },
-        SendRequestError::Connect(ConnectError::Disconnected) => {
-            Failure::Disconnected { reason: Excerpt::new("no answer came") }
-        }
+        SendRequestError::Connect(ConnectError::Disconnected) => Failure::Disconnected { reason: Excerpt::new("no answer came") },
         SendRequestError::Connect(ConnectError::Io(error)) if is_tls(error) => io_failure(error),
         SendRequestError::Connect(error) => Failure::Connect { reason: Excerpt::new(&error.to_string()) },
         SendRequestError::Send(error) => io_failure(error),

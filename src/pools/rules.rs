@@ -10,17 +10,7 @@ use super::document::Node;
 use super::failure::{Blame, Excerpt, Failure};
 use super::pointer::Pointer;
 use crate::domain::Currency;
-
-/// Which of a player's addresses a pool is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AddressSource {
-    /// The address for this pool in `player_wallets` if there is one, else `players.wallet_address`.
-    #[default]
-    Player,
-    /// Only an address for this pool in `player_wallets`; a player without one is not asked about.
-    Payout,
-}
+use crate::domain::roster::AddressKind;
 
 /// How a pool wants to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +55,7 @@ pub(super) struct WalletForm {
     pub(super) length_min: usize,
     /// The longest address, in characters.
     pub(super) length_max: usize,
-    pub(super) address: AddressSource,
+    pub(super) address: AddressKind,
 }
 
 /// Where the cumulative counter is.

@@ -12,11 +12,12 @@ use super::failure::Failure;
 use super::pointer::Pointer;
 use super::raw::RawSpec;
 use super::rules::{
-    AddressSource, Candidate, CurrencyRule, EmptyBody, ErrorRule, FigureRules, IdentityRule, Limits, Outcome, PaidRule, WalletForm,
+    Candidate, CurrencyRule, EmptyBody, ErrorRule, FigureRules, IdentityRule, Limits, Outcome, PaidRule, WalletForm,
 };
 use super::spec_error::{Fault, SpecError};
 use super::template::{TemplateError, UrlTemplate, ValueTemplate, WalletEncoding, is_raw_safe};
 use super::validate;
+use crate::domain::roster::AddressKind;
 use crate::domain::{PoolName, Wallet};
 
 /// Everything there is to know about one pool.
@@ -84,7 +85,7 @@ impl PoolSpec {
 
     /// Which of a player's addresses the pool is asked about.
     #[must_use]
-    pub fn address_source(&self) -> AddressSource {
+    pub fn address_source(&self) -> AddressKind {
         self.wallet.address
     }
 
@@ -148,9 +149,11 @@ impl PoolSpec {
     /// All pointers of the file, in no particular order.
     pub(super) fn pointers(&self) -> impl Iterator<Item = &Pointer> {
         let candidates: Vec<&Pointer> = match &self.paid {
-            PaidRule::First(candidates) => {
-                candidates.iter().flat_map(|Candidate { pointer, requires }| [Some(pointer), requires.as_ref()]).flatten().collect()
-            }
+            PaidRule::First(candidates) => candidates
+                .iter()
+                .flat_map(|Candidate { pointer, requires }| [Some(pointer), requires.as_ref()])
+                .flatten()
+                .collect(),
             PaidRule::Sum(pointers) => pointers.iter().collect(),
         };
         let currency = match &self.currency {

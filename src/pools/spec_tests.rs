@@ -77,7 +77,11 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("pointer = \"/error\"", "pointer = []", "20: errors: needs at least one pointer"),
     ("pointer = \"/error\"", "pointer = [\"/a\", \"b\"]", "21: errors.pointer: JSON pointer \"b\" must begin"),
     ("when = \"non_empty\"", "when = \"equals\"", "20: errors: when = \"equals\" needs value"),
-    ("when = \"non_empty\"", "when = \"equals\"\nvalue = 1.5", "23: errors.value: value must be a string, a boolean or an integer"),
+    (
+        "when = \"non_empty\"",
+        "when = \"equals\"\nvalue = 1.5",
+        "23: errors.value: value must be a string, a boolean or an integer",
+    ),
     ("when = \"non_empty\"", "when = \"matches\"\nvalue = \"a\"", "20: errors: when = \"matches\" needs pattern"),
     ("when = \"non_empty\"", "when = \"matches\"\npattern = \"(\"", "23: errors.pattern: regex parse error"),
     ("when = \"non_empty\"", "when = \"absent\"\nvalue = 1", "20: errors: value goes with"),
@@ -112,7 +116,7 @@ fn what_is_not_said_has_its_default() {
     );
     let spec = spec.unwrap();
     assert!(spec.enabled() && spec.secret_names().is_empty());
-    assert_eq!(spec.address_source(), AddressSource::Player);
+    assert_eq!(spec.address_source(), AddressKind::Player);
     let Limits { rate_per_minute, concurrency, timeout, body_bytes_max } = *spec.limits();
     assert_eq!((rate_per_minute, concurrency.get(), timeout, body_bytes_max), (None, 4, None, 4 << 20));
     assert!(spec.clone().with_url("http://h/").is_err(), "no suffix to append");

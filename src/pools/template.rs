@@ -90,7 +90,8 @@ impl UrlTemplate {
     /// # Errors
     /// When it is not a complete http(s) URL with a literal host and at least one `{wallet}`.
     pub(super) fn parse(text: &str, encoding: WalletEncoding) -> Result<Self, TemplateError> {
-        let scheme_len = ["http://", "https://"].into_iter().find(|scheme| text.starts_with(scheme)).ok_or(TemplateError::Scheme)?.len();
+        let scheme_len =
+            ["http://", "https://"].into_iter().find(|scheme| text.starts_with(scheme)).ok_or(TemplateError::Scheme)?.len();
         let authority_len = text[scheme_len..].find(['/', '?', '#']).unwrap_or(text.len() - scheme_len);
         let (origin, rest) = text.split_at(scheme_len + authority_len);
         if authority_len == 0 || origin.contains(['{', '}']) {
@@ -282,9 +283,8 @@ mod tests {
 
     #[test]
     fn a_setting_without_wallet_gets_the_suffix() {
-        let parse = |text, suffix| {
-            UrlTemplate::parse_override(text, suffix, WalletEncoding::Raw).map(|template| template.to_string())
-        };
+        let parse =
+            |text, suffix| UrlTemplate::parse_override(text, suffix, WalletEncoding::Raw).map(|template| template.to_string());
         assert_eq!(parse("http://h/api", Some("?{wallet}")).as_deref(), Ok("http://h/api?{wallet}"));
         assert_eq!(parse("http://h/api/", Some("/{wallet}")).as_deref(), Ok("http://h/api/{wallet}"));
         assert_eq!(parse("http://h:1", Some("?address={wallet}")).as_deref(), Ok("http://h:1/?address={wallet}"));

@@ -101,9 +101,9 @@ fn paid(raw: RawPaid) -> Result<(PaidRule, Option<Pointer>), Fault> {
     let rule = match (raw.pointer, raw.sum, raw.first) {
         (Some(pointer), None, None) => PaidRule::First(vec![Candidate { pointer, requires: None }]),
         (None, Some(pointers), None) => PaidRule::Sum(pointers),
-        (None, None, Some(candidates)) => {
-            PaidRule::First(candidates.into_iter().map(|raw| Candidate { pointer: raw.pointer, requires: raw.requires }).collect())
-        }
+        (None, None, Some(candidates)) => PaidRule::First(
+            candidates.into_iter().map(|raw| Candidate { pointer: raw.pointer, requires: raw.requires }).collect(),
+        ),
         _ => return fault("needs exactly one of pointer, sum and first"),
     };
     let pointers: Vec<&str> = match &rule {
@@ -129,7 +129,9 @@ fn paid(raw: RawPaid) -> Result<(PaidRule, Option<Pointer>), Fault> {
 fn currency(raw: RawCurrency) -> Result<CurrencyRule, Fault> {
     let fault = |reason: &str| Err(Fault::in_table("currency", 0, reason));
     match raw {
-        RawCurrency { constant: Some(constant), pointer: None, allowed: None, default: None } => Ok(CurrencyRule::Constant(constant)),
+        RawCurrency { constant: Some(constant), pointer: None, allowed: None, default: None } => {
+            Ok(CurrencyRule::Constant(constant))
+        }
         RawCurrency { constant: None, pointer: Some(pointer), allowed, default } => {
             if allowed.as_ref().is_some_and(Vec::is_empty) {
                 return fault("allowed is empty: no answer could ever be read");

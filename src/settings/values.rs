@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::domain::Amount;
 use crate::domain::payout::FirstReading;
+pub use crate::store::book::SnapshotPolicy;
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,15 +17,6 @@ pub enum LogFormat {
     Json,
     /// One line of text an event, for people.
     Text,
-}
-
-/// When a snapshot row is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotPolicy {
-    /// At every reading, as the original service did.
-    Every,
-    /// When a figure changed, and hourly otherwise.
-    Changed,
 }
 
 /// Reads `true`, `1`, `yes`, `on` and their opposites, in any case.

@@ -51,7 +51,7 @@ async fn insert_positions(
 ) -> Result<(), StoreError> {
     // In the order of their keys, so that two processes that open the same positions do not wait for each other in a ring.
     let mut fresh: Vec<(&Key, &mut Entry)> = entries.iter_mut().filter(|(_, entry)| entry.id.is_none()).collect();
-    fresh.sort_by(|(a, _), (b, _)| a.cmp(b));
+    fresh.sort_unstable_by_key(|(key, _)| *key);
     for chunk in fresh.chunks_mut(ROWS_PER_STATEMENT) {
         let rows = chunk.iter().map(|((pool, wallet), entry)| positions::ActiveModel {
             id: NotSet,

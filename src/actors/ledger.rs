@@ -1,0 +1,502 @@
+//! The ledger actor: the only writer.
+//!
+//! Promises: what it answers `Ok` to is committed; observations that arrive while a commit is running go into the next one
+//! together, so a busy database sees few large transactions; a database that is away is waited for and nothing in hand is
+//! lost; after a panic the positions are read again from the database.
+//! Leaves to others: the money rule (`domain::payout`), the transaction (`store::book`), delivery (the notifier).
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use sea_orm::DatabaseConnection;
+use tokio::sync::oneshot;
+
+use super::supervision::{Panicked, Supervision, caught};
+use super::{ReportMetrics, as_json};
+use crate::clock::Clock;
+use crate::domain::backoff::Backoff;
+use crate::domain::{Amount, EventId, PlayerId, Points, PoolName};
+use crate::metrics::LedgerMetrics;
+use crate::store::book::{Book, Observation, Report, Rules};
+use crate::store::outbox::{self, Attempt, Undelivered};
+use crate::store::{Roster, StoreError, load_roster, now_utc};
+
+/// Observations of one transaction at most, unless a single message holds more.
+const OBSERVATIONS_PER_COMMIT: usize = 500;
+/// The first pause while the database is away.
+const RETRY_MIN: Duration = Duration::from_millis(200);
+/// The longest pause while the database is away.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// The actor.
+pub struct Ledger {
+    /// Where the rows are.
+    db: DatabaseConnection,
+    /// The settings that the money rule depends on.
+    rules: Arc<Rules>,
+    /// Decide and write nothing.
+    dry_run: bool,
+    /// The positions in memory; away while a commit is running.
+    book: Option<Book>,
+    /// What waits for the next commit.
+    queue: VecDeque<Work>,
+    /// A commit is running.
+    committing: bool,
+    /// A cycle began while the book was away: it forgets the anomalous positions when it is back.
+    forget_when_back: bool,
+    /// Nothing happens before the pause after a restart is over.
+    paused: bool,
+    /// Set when the program is ending: a database that is away is then not waited for.
+    draining: Rc<Cell<bool>>,
+    /// Who waits for the queue to be empty.
+    drained: Vec<oneshot::Sender<()>>,
+    /// Who wants to know of awards.
+    subscribers: Vec<Recipient<RewardsReady>>,
+    supervision: Supervision,
+    metrics: LedgerMetrics,
+    ap_awarded: Points,
+}
+
+/// One item of the queue.
+enum Work {
+    Record { observations: Arc<Vec<Observation>>, pool: PoolName, reply: oneshot::Sender<Result<Recorded, LedgerError>> },
+    Deliver { delivery: RecordDelivery, reply: oneshot::Sender<Result<(), LedgerError>> },
+}
+
+/// Why the ledger did not do as asked. In each case it is safe to ask again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// The ledger was restarted; whether the batch was stored is unknown.
+    #[error("the ledger was restarted")]
+    Restarted,
+    /// The program is ending and the database is away.
+    #[error("the program is ending")]
+    Draining,
+    /// The database could not be asked.
+    #[error("{0}")]
+    Database(String),
+}
+
+impl Ledger {
+    /// A ledger on `db`.
+    #[must_use]
+    pub fn new(db: DatabaseConnection, rules: Arc<Rules>, dry_run: bool, supervision: Supervision) -> Self {
+        Self {
+            book: Some(Book::new(db.clone(), Arc::clone(&rules), dry_run)),
+            db,
+            rules,
+            dry_run,
+            queue: VecDeque::new(),
+            committing: false,
+            forget_when_back: false,
+            paused: false,
+            draining: Rc::new(Cell::new(false)),
+            drained: Vec::new(),
+            subscribers: Vec::new(),
+            supervision,
+            metrics: LedgerMetrics::default(),
+            ap_awarded: Points::ZERO,
+        }
+    }
+
+    /// Begins the next commit, if there is work and none is running.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        if self.committing || self.paused {
+            return;
+        }
+        if self.queue.is_empty() {
+            for waiting in self.drained.drain(..) {
+                // Whoever gave up waiting needs no answer.
+                let _ = waiting.send(());
+            }
+            return;
+        }
+        let Some(book) = self.book.take() else { return };
+        let batch = self.next_batch();
+        self.committing = true;
+        let (db, draining) = (self.db.clone(), Rc::clone(&self.draining));
+        let commit = caught(commit(db, book, batch, draining));
+        ctx.spawn(commit.into_actor(self).map(|outcome, actor, ctx| actor.committed(outcome, ctx)));
+    }
+
+    /// Takes everything that goes into one commit.
+    fn next_batch(&mut self) -> Vec<Work> {
+        let mut batch = Vec::new();
+        let mut observations = 0;
+        while let Some(work) = self.queue.front() {
+            let size = match work {
+                Work::Record { observations, .. } => observations.len(),
+                Work::Deliver { .. } => 0,
+            };
+            if !batch.is_empty() && observations + size > OBSERVATIONS_PER_COMMIT {
+                break;
+            }
+            observations += size;
+            batch.extend(self.queue.pop_front());
+        }
+        batch
+    }
+
+    fn committed(&mut self, outcome: Result<Committed, Panicked>, ctx: &mut Context<Self>) {
+        self.committing = false;
+        let committed = match outcome {
+            Ok(committed) => committed,
+            Err(panicked) => {
+                tracing::error!(actor = self.supervision.actor(), error = %panicked, "actor_panicked");
+                ctx.stop();
+                return;
+            }
+        };
+        self.metrics.positions_cached = committed.book.cached() as u64;
+        let book = self.book.insert(committed.book);
+        if std::mem::take(&mut self.forget_when_back) {
+            book.forget_anomalous();
+        }
+        for kind in committed.failures {
+            *self.metrics.failures.entry(kind).or_default() += 1;
+        }
+        if let Some((report, took)) = committed.report {
+            self.count(&report, took);
+            if !report.awards.is_empty() && !self.dry_run {
+                self.subscribers.retain(Recipient::connected);
+                for subscriber in &self.subscribers {
+                    // A hint only: the notifier also looks by itself.
+                    subscriber.do_send(RewardsReady);
+                }
+            }
+        }
+        self.pump(ctx);
+    }
+
+    /// Counts and logs what a commit led to.
+    fn count(&mut self, report: &Report, took: Duration) {
+        let metrics = &mut self.metrics;
+        metrics.readings += report.readings;
+        metrics.awards += report.awards.len() as u64;
+        metrics.held += report.held.len() as u64;
+        metrics.positions_opened += report.opened;
+        metrics.dust += report.dust;
+        metrics.snapshots += report.snapshots;
+        metrics.transactions += report.transactions;
+        metrics.conflicts += report.conflicts;
+        metrics.dropped += report.dropped.len() as u64;
+        metrics.batch_readings_max = metrics.batch_readings_max.max(report.readings);
+        if report.transactions > 0 {
+            metrics.commit_time.record(took);
+        } else {
+            metrics.batches_unchanged += 1;
+        }
+        for award in &report.awards {
+            self.ap_awarded = self.ap_awarded.checked_add(award.points).unwrap_or(self.ap_awarded);
+            tracing::info!(
+                event_id = %award.event_id, player_id = award.player.0, username = award.username, pool = %award.pool,
+                sequence = award.sequence, advc_amount = %award.advc, ap_awarded = %award.points, total_ap = %award.total_ap,
+                dry_run = self.dry_run, "payout_awarded"
+            );
+        }
+        for held in &report.held {
+            tracing::warn!(
+                event_id = %held.event_id, player_id = held.player.0, pool = %held.pool, advc_amount = %held.advc,
+                reason = held.reason.as_str(), "payout_held"
+            );
+        }
+        for anomaly in &report.anomalies {
+            *self.metrics.anomalies.entry(anomaly.kind.as_str()).or_default() += 1;
+            tracing::warn!(
+                player_id = anomaly.player.0, pool = %anomaly.pool, wallet = %anomaly.wallet, kind = anomaly.kind.as_str(),
+                detail = anomaly.detail, "anomaly_recorded"
+            );
+        }
+        for dropped in &report.dropped {
+            tracing::error!(reading = dropped, "reading_dropped");
+        }
+    }
+}
+
+impl Actor for Ledger {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(pause) = self.supervision.take_pause() {
+            self.paused = true;
+            ctx.run_later(pause, |actor, ctx| {
+                actor.paused = false;
+                actor.pump(ctx);
+            });
+        }
+    }
+}
+
+impl Supervised for Ledger {
+    fn restarting(&mut self, _ctx: &mut Self::Context) {
+        self.supervision.restarting();
+        // The book went with the panic. Waiting replies are dropped, which tells their senders to send again.
+        self.book = Some(Book::new(self.db.clone(), Arc::clone(&self.rules), self.dry_run));
+        self.queue.clear();
+        self.committing = false;
+    }
+}
+
+/// Names an actor that wants to hear of awards.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Subscribe(pub Recipient<RewardsReady>);
+
+/// Tells that awards were stored. A hint: the rows are what counts.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct RewardsReady;
+
+impl Handler<Subscribe> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, Subscribe(recipient): Subscribe, _ctx: &mut Self::Context) {
+        self.subscribers.push(recipient);
+    }
+}
+
+/// Asks for the players to poll. It also begins a cycle: what an operator decided since the last one is seen from here on.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Roster, LedgerError>")]
+pub struct LoadRoster;
+
+impl Handler<LoadRoster> for Ledger {
+    type Result = ResponseFuture<Result<Roster, LedgerError>>;
+
+    fn handle(&mut self, _: LoadRoster, _ctx: &mut Self::Context) -> Self::Result {
+        match &mut self.book {
+            Some(book) => book.forget_anomalous(),
+            None => self.forget_when_back = true,
+        }
+        let db = self.db.clone();
+        Box::pin(async move { load_roster(&db).await.map_err(|error| LedgerError::Database(error.to_string())) })
+    }
+}
+
+/// Hands over what a pool said. One message at a time from each pool.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Recorded, LedgerError>")]
+pub struct RecordObservations {
+    /// The pool.
+    pub pool: PoolName,
+    /// What it said.
+    pub observations: Arc<Vec<Observation>>,
+}
+
+/// What became of a pool's observations. They are stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Awards.
+    pub awards: u64,
+    /// AP awarded.
+    pub points: Points,
+    /// ADVC awarded.
+    pub advc: Amount,
+    /// Events held.
+    pub held: u64,
+    /// Anomalies recorded.
+    pub anomalies: u64,
+}
+
+impl Recorded {
+    /// The part of a report that is about `pool`.
+    fn of(report: &Report, pool: &PoolName) -> Self {
+        let mut recorded = Self::default();
+        for award in report.awards.iter().filter(|award| award.pool == *pool) {
+            recorded.awards += 1;
+            recorded.points = recorded.points.checked_add(award.points).unwrap_or(recorded.points);
+            recorded.advc = recorded.advc.checked_add(award.advc).unwrap_or(recorded.advc);
+        }
+        recorded.held = report.held.iter().filter(|held| held.pool == *pool).count() as u64;
+        recorded.anomalies = report.anomalies.iter().filter(|anomaly| anomaly.pool == *pool).count() as u64;
+        recorded
+    }
+}
+
+impl Handler<RecordObservations> for Ledger {
+    type Result = ResponseFuture<Result<Recorded, LedgerError>>;
+
+    fn handle(&mut self, message: RecordObservations, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, outcome) = oneshot::channel();
+        self.queue.push_back(Work::Record { observations: message.observations, pool: message.pool, reply });
+        self.pump(ctx);
+        Box::pin(async move { outcome.await.unwrap_or(Err(LedgerError::Restarted)) })
+    }
+}
+
+/// What a commit leaves behind.
+struct Committed {
+    book: Book,
+    report: Option<(Report, Duration)>,
+    failures: Vec<&'static str>,
+}
+
+/// Stores a batch and answers its senders. Waits for a database that is away until the program is ending.
+async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, draining: Rc<Cell<bool>>) -> Committed {
+    let clock = Clock::start();
+    let mut failures = Vec::new();
+    let mut records = Vec::new();
+    for work in batch {
+        match work {
+            Work::Record { observations, pool, reply } => records.push((observations, pool, reply)),
+            Work::Deliver { delivery, reply } => {
+                let stored = persist(&draining, &mut failures, async || store_delivery(&db, &delivery).await).await;
+                // A notifier that was restarted meanwhile asks again.
+                let _ = reply.send(stored);
+            }
+        }
+    }
+    if records.is_empty() {
+        return Committed { book, report: None, failures };
+    }
+    let observations: Vec<Observation> = match records.as_slice() {
+        [(only, ..)] => only.as_ref().clone(),
+        many => many.iter().flat_map(|(observations, ..)| observations.iter().cloned()).collect(),
+    };
+    let now = now_utc();
+    let stored = persist(&draining, &mut failures, async || book.record(&observations, now).await).await;
+    let report = match stored {
+        Ok(report) => {
+            for (_, pool, reply) in records {
+                let _ = reply.send(Ok(Recorded::of(&report, &pool)));
+            }
+            Some((report, clock.now()))
+        }
+        Err(error) => {
+            for (_, _, reply) in records {
+                let _ = reply.send(Err(error.clone()));
+            }
+            None
+        }
+    };
+    Committed { book, report, failures }
+}
+
+/// Repeats `attempt` with growing pauses until it succeeds or the program is ending. The failure is logged when it begins and
+/// when it ends, not each time.
+async fn persist<T>(
+    draining: &Cell<bool>,
+    failures: &mut Vec<&'static str>,
+    mut attempt: impl AsyncFnMut() -> Result<T, StoreError>,
+) -> Result<T, LedgerError> {
+    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+    let away = Clock::start();
+    loop {
+        match attempt().await {
+            Ok(stored) => {
+                if backoff.attempts() > 0 {
+                    let away_ms = u64::try_from(away.now().as_millis()).unwrap_or(u64::MAX);
+                    tracing::info!(away_ms, attempts = backoff.attempts(), "database_back");
+                }
+                return Ok(stored);
+            }
+            Err(error) => {
+                failures.push(error.kind());
+                if backoff.attempts() == 0 {
+                    tracing::error!(kind = error.kind(), %error, "database_unavailable");
+                }
+                if draining.get() {
+                    return Err(LedgerError::Draining);
+                }
+                tokio::time::sleep(backoff.next_delay(fastrand::u32(..))).await;
+            }
+        }
+    }
+}
+
+/// Asks for awards that are due to be told, without the players in `except`.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<Undelivered>, LedgerError>")]
+pub struct NextUndelivered {
+    /// Players of whom a notice is under way.
+    pub except: Vec<PlayerId>,
+    /// At most this many.
+    pub limit: u64,
+}
+
+impl Handler<NextUndelivered> for Ledger {
+    type Result = ResponseFuture<Result<Vec<Undelivered>, LedgerError>>;
+
+    fn handle(&mut self, message: NextUndelivered, _ctx: &mut Self::Context) -> Self::Result {
+        let db = self.db.clone();
+        Box::pin(async move {
+            outbox::next_undelivered(&db, &message.except, message.limit, now_utc())
+                .await
+                .map_err(|error| LedgerError::Database(error.to_string()))
+        })
+    }
+}
+
+/// Asks how many awards wait to be told.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<u64, LedgerError>")]
+pub struct CountWaiting;
+
+impl Handler<CountWaiting> for Ledger {
+    type Result = ResponseFuture<Result<u64, LedgerError>>;
+
+    fn handle(&mut self, _: CountWaiting, _ctx: &mut Self::Context) -> Self::Result {
+        let db = self.db.clone();
+        Box::pin(async move { outbox::waiting(&db).await.map_err(|error| LedgerError::Database(error.to_string())) })
+    }
+}
+
+/// Hands over what became of notices.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Message)]
+#[rtype(result = "Result<(), LedgerError>")]
+pub struct RecordDelivery {
+    /// Acknowledged by the game server.
+    pub acknowledged: Vec<EventId>,
+    /// Sent and not acknowledged.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Handler<RecordDelivery> for Ledger {
+    type Result = ResponseFuture<Result<(), LedgerError>>;
+
+    fn handle(&mut self, delivery: RecordDelivery, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, outcome) = oneshot::channel();
+        self.queue.push_back(Work::Deliver { delivery, reply });
+        self.pump(ctx);
+        Box::pin(async move { outcome.await.unwrap_or(Err(LedgerError::Restarted)) })
+    }
+}
+
+async fn store_delivery(db: &DatabaseConnection, delivery: &RecordDelivery) -> Result<(), StoreError> {
+    outbox::mark_notified(db, &delivery.acknowledged).await?;
+    outbox::record_attempts(db, &delivery.attempts).await
+}
+
+/// Asks to finish what is in hand. Answered when the queue is empty; a database that is away is no longer waited for.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+impl Handler<Drain> for Ledger {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        self.draining.set(true);
+        let (reply, outcome) = oneshot::channel();
+        self.drained.push(reply);
+        self.pump(ctx);
+        Box::pin(async move {
+            // A restart while draining drops the sender; the queue is empty then too.
+            let _ = outcome.await;
+        })
+    }
+}
+
+impl Handler<ReportMetrics> for Ledger {
+    type Result = MessageResult<ReportMetrics>;
+
+    fn handle(&mut self, _: ReportMetrics, _ctx: &mut Self::Context) -> Self::Result {
+        self.metrics.restarts = self.supervision.restarts();
+        self.metrics.ap_awarded = self.ap_awarded.to_string();
+        MessageResult(as_json(&self.metrics))
+    }
+}

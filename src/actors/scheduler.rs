@@ -1,0 +1,410 @@
+//! The scheduler actor: begins a cycle every interval and says when it is complete.
+//!
+//! Promises: ticks keep to a grid of the monotonic clock and missed ones are not made up for; a pool that is still at its last
+//! poll is skipped and counted, never queued twice; each cycle ends in one `polling_cycle_complete`, when the slowest of its
+//! pools has finished; a dead pool or ledger ends the process.
+//! Leaves to others: what a poll does (the pools), which players there are (the ledger).
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::ledger::{LedgerError, LoadRoster, RecordObservations};
+use super::pool::{PollNow, PollRefused, PollReport};
+use super::supervision::{Fatal, Fuse, Supervision};
+use super::{ReportMetrics, as_json};
+use crate::clock::Clock;
+use crate::domain::payout::AnomalyKind;
+use crate::domain::roster::{AddressKind, PoolWork, players_in, work_for};
+use crate::domain::schedule::next_tick;
+use crate::domain::{Amount, PlayerId, Points, PoolName};
+use crate::metrics::SchedulerMetrics;
+use crate::store::Roster;
+use crate::store::book::{AnomalyReport, Observation};
+
+/// Cycles that may be open at once; each pool works at one at a time, so an older one has lost its pools.
+const OPEN_CYCLES_MAX: usize = 64;
+
+/// A pool as the scheduler sees it.
+#[derive(Clone)]
+pub struct PoolSlot {
+    /// Its name.
+    pub name: PoolName,
+    /// Which of a player's addresses it is asked about.
+    pub addresses: AddressKind,
+    /// Where its work goes.
+    pub poll: Recipient<PollNow>,
+}
+
+/// When cycles begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One each interval, until the end.
+    Every(Duration),
+    /// One, at once.
+    Once,
+}
+
+/// The actor.
+pub struct Scheduler {
+    mode: Mode,
+    pools: Vec<PoolSlot>,
+    roster: Recipient<LoadRoster>,
+    ledger: Recipient<RecordObservations>,
+    clock: Clock,
+    /// When the first tick was.
+    origin: Option<Duration>,
+    /// The number of the newest cycle, from 1.
+    cycle: u64,
+    /// Cycles whose pools have not all finished.
+    open: BTreeMap<u64, OpenCycle>,
+    /// Players whose address was already complained about.
+    complained: HashSet<(PlayerId, String)>,
+    /// Said that nobody is there to be polled.
+    said_nobody: bool,
+    draining: bool,
+    /// Where summaries go, beside the log.
+    completed: Option<mpsc::UnboundedSender<CycleSummary>>,
+    fuse: Fuse,
+    supervision: Supervision,
+    metrics: SchedulerMetrics,
+}
+
+/// A cycle that is not complete.
+struct OpenCycle {
+    began: Duration,
+    players: u64,
+    waiting_for: HashSet<PoolName>,
+    skipped: Vec<PoolName>,
+    reports: Vec<PollReport>,
+}
+
+/// What a cycle came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CycleSummary {
+    /// Its number.
+    pub cycle: u64,
+    /// Verified, active players that some pool was asked about.
+    pub players: u64,
+    /// Answers wanted: one a wallet and pool, skipped pools included.
+    pub requests: u64,
+    /// Good answers.
+    pub readings: u64,
+    /// Requests without a good answer.
+    pub failures: u64,
+    /// Awards.
+    pub awards: u64,
+    /// AP awarded, exact.
+    #[serde(serialize_with = "as_text")]
+    pub ap_awarded: Points,
+    /// ADVC awarded, exact.
+    #[serde(serialize_with = "as_text")]
+    pub advc_awarded: Amount,
+    /// Events held for an operator.
+    pub held: u64,
+    /// Anomalies recorded.
+    pub anomalies: u64,
+    /// Pools that were still at their last poll.
+    pub pools_skipped: u64,
+    /// From the tick to the last pool's end.
+    pub duration_ms: u64,
+    /// Each pool's part.
+    pub pools: Vec<PollReport>,
+    /// The cycle could not begin, and why.
+    pub error: Option<String>,
+}
+
+fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+impl Scheduler {
+    /// A scheduler that begins at once.
+    #[must_use]
+    pub fn new(
+        mode: Mode,
+        pools: Vec<PoolSlot>,
+        roster: Recipient<LoadRoster>,
+        ledger: Recipient<RecordObservations>,
+        clock: Clock,
+        fuse: Fuse,
+        supervision: Supervision,
+    ) -> Self {
+        Self {
+            mode,
+            pools,
+            roster,
+            ledger,
+            clock,
+            origin: None,
+            cycle: 0,
+            open: BTreeMap::new(),
+            complained: HashSet::new(),
+            said_nobody: false,
+            draining: false,
+            completed: None,
+            fuse,
+            supervision,
+            metrics: SchedulerMetrics::default(),
+        }
+    }
+
+    /// Sends each cycle's summary to `completed` too.
+    #[must_use]
+    pub fn with_summaries(mut self, completed: mpsc::UnboundedSender<CycleSummary>) -> Self {
+        self.completed = Some(completed);
+        self
+    }
+
+    /// Begins a cycle and arms the next tick.
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        if self.draining {
+            return;
+        }
+        let now = self.clock.now();
+        let origin = *self.origin.get_or_insert(now);
+        if let Mode::Every(interval) = self.mode {
+            let pause = next_tick(origin, interval, now).saturating_sub(now);
+            ctx.run_later(pause, |actor, ctx| actor.tick(ctx));
+        }
+        if let Some(dead) = self.dead_neighbour() {
+            self.fuse.blow(Fatal { actor: dead, reason: "its mailbox is closed".to_owned() });
+            return;
+        }
+        self.cycle += 1;
+        self.metrics.cycles += 1;
+        let cycle = self.cycle;
+        let roster = self.roster.send(LoadRoster);
+        ctx.spawn(roster.into_actor(self).map(move |outcome, actor, ctx| match outcome.unwrap_or(Err(LedgerError::Restarted)) {
+            Ok(roster) => actor.begin(cycle, now, roster, ctx),
+            Err(error) => actor.cannot_begin(cycle, now, &error),
+        }));
+    }
+
+    fn dead_neighbour(&self) -> Option<String> {
+        if !self.roster.connected() || !self.ledger.connected() {
+            return Some("ledger".to_owned());
+        }
+        self.pools.iter().find(|pool| !pool.poll.connected()).map(|pool| format!("pool {}", pool.name))
+    }
+
+    fn cannot_begin(&mut self, cycle: u64, began: Duration, error: &LedgerError) {
+        self.metrics.cycles_failed += 1;
+        tracing::error!(cycle, %error, "polling_cycle_failed");
+        let summary = CycleSummary { error: Some(error.to_string()), ..self.summarize(cycle, &OpenCycle::new(began, 0)) };
+        self.publish(summary);
+    }
+
+    /// Sends every pool its work.
+    fn begin(&mut self, cycle: u64, began: Duration, roster: Roster, ctx: &mut Context<Self>) {
+        if self.draining {
+            return;
+        }
+        self.complain(&roster);
+        let work: Vec<PoolWork> = self.pools.iter().map(|pool| work_for(&pool.name, pool.addresses, &roster.players)).collect();
+        let players = players_in(&work) as u64;
+        self.metrics.players = players;
+        self.mention_nobody(players);
+        self.report_taken(&work);
+        self.open.insert(cycle, OpenCycle::new(began, players));
+        let spread = match self.mode {
+            Mode::Every(interval) => interval,
+            Mode::Once => Duration::ZERO,
+        };
+        for (pool, work) in self.pools.clone().into_iter().zip(work) {
+            let poll = PollNow { cycle, jobs: work.jobs.into(), spread, finished: ctx.address().recipient() };
+            if let Some(open) = self.open.get_mut(&cycle) {
+                open.waiting_for.insert(pool.name.clone());
+            }
+            let sent = pool.poll.send(poll);
+            ctx.spawn(sent.into_actor(self).map(move |outcome, actor, _| {
+                let refused = match outcome {
+                    Ok(Ok(())) => return,
+                    Ok(Err(refused)) => refused,
+                    // The pool was restarted with the message in its mailbox.
+                    Err(_) => PollRefused::Restarted,
+                };
+                actor.refused(cycle, pool.name, refused);
+            }));
+        }
+        self.close_if_complete(cycle);
+        while self.open.len() > OPEN_CYCLES_MAX {
+            if let Some((cycle, open)) = self.open.pop_first() {
+                self.complete(cycle, &open);
+            }
+        }
+    }
+
+    /// Says once for each address that it cannot be polled.
+    fn complain(&mut self, roster: &Roster) {
+        for (player, reason) in &roster.unusable {
+            if self.complained.insert((*player, reason.clone())) {
+                tracing::warn!(player_id = player.0, reason, "player_address_unusable");
+            }
+        }
+    }
+
+    fn mention_nobody(&mut self, players: u64) {
+        if players > 0 {
+            self.said_nobody = false;
+        } else if !std::mem::replace(&mut self.said_nobody, true) {
+            let hint = "add one: pool-poller players add NAME --email MAIL --wallet ADDRESS --verified";
+            tracing::warn!(hint, "no_verified_players");
+        }
+    }
+
+    /// Hands wallets that are another player's to the ledger, as anomalies.
+    fn report_taken(&mut self, work: &[PoolWork]) {
+        for (pool, work) in self.pools.iter().zip(work) {
+            if work.taken.is_empty() {
+                continue;
+            }
+            let reports = work.taken.iter().map(|job| {
+                Observation::Anomaly(AnomalyReport {
+                    player: job.player,
+                    pool: pool.name.clone(),
+                    wallet: job.wallet.clone(),
+                    kind: AnomalyKind::WalletTaken,
+                    detail: "another player has this wallet on this pool".to_owned(),
+                })
+            });
+            // Lost with a restart of the ledger, found again in the next cycle.
+            self.ledger.do_send(RecordObservations { pool: pool.name.clone(), observations: Arc::new(reports.collect()) });
+        }
+    }
+
+    fn refused(&mut self, cycle: u64, pool: PoolName, refused: PollRefused) {
+        tracing::info!(cycle, pool = %pool, reason = refused.as_str(), "poll_skipped");
+        if refused == PollRefused::Busy {
+            self.metrics.polls_skipped_busy += 1;
+        }
+        if let Some(open) = self.open.get_mut(&cycle) {
+            open.waiting_for.remove(&pool);
+            open.skipped.push(pool);
+        }
+        self.close_if_complete(cycle);
+    }
+
+    fn close_if_complete(&mut self, cycle: u64) {
+        let complete = self.open.get(&cycle).is_some_and(|open| open.waiting_for.is_empty());
+        if complete && let Some(open) = self.open.remove(&cycle) {
+            self.complete(cycle, &open);
+        }
+    }
+
+    fn complete(&mut self, cycle: u64, open: &OpenCycle) {
+        let summary = self.summarize(cycle, open);
+        self.metrics.cycles_completed += 1;
+        self.metrics.polls_total += summary.requests;
+        self.metrics.polls_ok += summary.readings;
+        self.metrics.polls_failed += summary.failures;
+        tracing::info!(
+            cycle, players = summary.players, requests = summary.requests, readings = summary.readings, failures = summary.failures,
+            awards = summary.awards, ap_awarded = %summary.ap_awarded, held = summary.held, anomalies = summary.anomalies,
+            pools_skipped = summary.pools_skipped, duration_ms = summary.duration_ms,
+            pools = %serde_json::to_string(&summary.pools).unwrap_or_default(),
+            "polling_cycle_complete"
+        );
+        self.publish(summary);
+    }
+
+    fn summarize(&self, cycle: u64, open: &OpenCycle) -> CycleSummary {
+        let sum = |of: fn(&PollReport) -> u64| open.reports.iter().map(of).sum();
+        let fold =
+            |add: fn(Amount, &PollReport) -> Option<Amount>| open.reports.iter().try_fold(Amount::ZERO, add).unwrap_or_default();
+        let duration = self.clock.now().saturating_sub(open.began);
+        CycleSummary {
+            cycle,
+            players: open.players,
+            requests: sum(|report| report.requests),
+            readings: sum(|report| report.readings),
+            failures: sum(|report| report.failures.values().sum()),
+            awards: sum(|report| report.awards),
+            ap_awarded: Points::new(fold(|total, report| total.checked_add(report.points.get()))),
+            advc_awarded: fold(|total, report| total.checked_add(report.advc)),
+            held: sum(|report| report.held),
+            anomalies: sum(|report| report.anomalies),
+            pools_skipped: open.skipped.len() as u64,
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            pools: open.reports.clone(),
+            error: None,
+        }
+    }
+
+    fn publish(&mut self, summary: CycleSummary) {
+        if let Some(completed) = &self.completed {
+            // Whoever stopped listening needs no summary.
+            let _ = completed.send(summary);
+        }
+    }
+}
+
+impl OpenCycle {
+    fn new(began: Duration, players: u64) -> Self {
+        Self { began, players, waiting_for: HashSet::new(), skipped: Vec::new(), reports: Vec::new() }
+    }
+}
+
+impl Actor for Scheduler {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let pause = self.supervision.take_pause().unwrap_or_default();
+        ctx.run_later(pause, |actor, ctx| actor.tick(ctx));
+    }
+}
+
+impl Supervised for Scheduler {
+    fn restarting(&mut self, _ctx: &mut Self::Context) {
+        self.supervision.restarting();
+        self.open.clear();
+    }
+}
+
+/// Tells that a pool has finished its part of a cycle. A hint: a cycle whose hint is lost is closed by a later one.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct PollFinished {
+    /// The cycle.
+    pub cycle: u64,
+    /// What the pool did.
+    pub report: PollReport,
+}
+
+impl Handler<PollFinished> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, PollFinished { cycle, report }: PollFinished, _ctx: &mut Self::Context) {
+        if let Some(open) = self.open.get_mut(&cycle) {
+            open.waiting_for.remove(&report.pool);
+            open.reports.push(report);
+        }
+        self.close_if_complete(cycle);
+    }
+}
+
+/// Asks to begin no more cycles.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+impl Handler<Drain> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _ctx: &mut Self::Context) {
+        self.draining = true;
+    }
+}
+
+impl Handler<ReportMetrics> for Scheduler {
+    type Result = MessageResult<ReportMetrics>;
+
+    fn handle(&mut self, _: ReportMetrics, _ctx: &mut Self::Context) -> Self::Result {
+        self.metrics.restarts = self.supervision.restarts();
+        MessageResult(as_json(&self.metrics))
+    }
+}

@@ -1,0 +1,264 @@
+//! Builds and wires the actors, and owns the order in which they end. The only place that knows every actor.
+//!
+//! Building is apart from running: [`Daemon::build`] starts the actors on the current actix system, [`Daemon::run_until`] waits
+//! for the end and drains: no new cycles, requests in hand are finished and committed, notices in hand are acknowledged or
+//! left for the next start, the socket is closed, the database too.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use sea_orm::DatabaseConnection;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use tokio::signal::unix::Signal;
+use tokio::sync::mpsc;
+
+use crate::actors::ReportMetrics;
+use crate::actors::ledger::{self, CountWaiting, Ledger, Subscribe};
+use crate::actors::notifier::{self, DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
+use crate::actors::pool::{self, Pace, Pool};
+use crate::actors::scheduler::{self, CycleSummary, Mode, PoolSlot, Scheduler};
+use crate::actors::supervision::{Fatal, Fuse, Supervision};
+use crate::clock::Clock;
+use crate::domain::PoolName;
+use crate::notify::{ConnectionSettings, connection};
+use crate::pools::{HttpSettings, PoolClient, PoolSpec};
+use crate::settings::Settings;
+use crate::store::book::Rules;
+
+/// The whole drain; below systemd's `TimeoutStopSec` and SPEC.md's ten seconds.
+const DRAIN_MAX: Duration = Duration::from_secs(9);
+/// The pools' share of it.
+const DRAIN_POOLS_MAX: Duration = Duration::from_secs(5);
+/// The ledger's share of it.
+const DRAIN_LEDGER_MAX: Duration = Duration::from_secs(2);
+/// The notifier's share of it.
+const DRAIN_NOTIFIER_MAX: Duration = Duration::from_millis(1_500);
+/// How long an actor may take to tell its figures.
+const METRICS_MAX: Duration = Duration::from_secs(2);
+/// The first pause of a pool that fails for everyone.
+const POOL_BACKOFF_MIN: Duration = Duration::from_secs(10);
+/// The longest pause of a pool that fails for everyone.
+const POOL_BACKOFF_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// How the daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// When cycles begin.
+    pub mode: Mode,
+    /// Poll and decide, write and send nothing.
+    pub dry_run: bool,
+}
+
+/// How the daemon ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// As it was asked to.
+    Stopped,
+    /// An actor failed for good; the process should exit with a non-zero code.
+    Failed(Fatal),
+}
+
+/// The running actors.
+pub struct Daemon {
+    clock: Clock,
+    db: DatabaseConnection,
+    scheduler: Addr<Scheduler>,
+    pools: Vec<(PoolName, Addr<Pool>)>,
+    ledger: Addr<Ledger>,
+    notifier: Addr<Notifier>,
+    fatal: mpsc::UnboundedReceiver<Fatal>,
+    summaries: mpsc::UnboundedReceiver<CycleSummary>,
+}
+
+impl Daemon {
+    /// Starts the actors; the first cycle begins at once.
+    ///
+    /// # Errors
+    /// When a pool's file needs a secret that is not set.
+    pub fn build(settings: &Settings, specs: Vec<PoolSpec>, db: DatabaseConnection, options: Options) -> anyhow::Result<Self> {
+        let clock = Clock::start();
+        let (fuse, fatal) = Fuse::new();
+        let supervision = |actor: String| Supervision::new(actor, clock, fuse.clone());
+
+        let rules = Rules {
+            policy: settings.policy(),
+            rates: settings.rates().iter().map(|(currency, rate)| (currency.clone(), *rate)).collect(),
+            snapshots: settings.snapshot_policy,
+        };
+        let ledger = Supervisor::start({
+            let (db, rules, supervision) = (db.clone(), Arc::new(rules), supervision("ledger".to_owned()));
+            move |ctx: &mut Context<Ledger>| {
+                ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+                Ledger::new(db, rules, options.dry_run, supervision)
+            }
+        });
+
+        let notifier = Supervisor::start({
+            let link = LedgerLink {
+                next: ledger.clone().recipient(),
+                record: ledger.clone().recipient(),
+                count: ledger.clone().recipient(),
+            };
+            let open = if options.dry_run { None } else { open_link(settings) };
+            let rules = DeliveryRules { ack_timeout: settings.notify_ack_timeout, max_attempts: settings.notify_max_attempts };
+            let supervision = supervision("notifier".to_owned());
+            move |ctx: &mut Context<Notifier>| {
+                ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+                Notifier::new(link, open, rules, clock, supervision)
+            }
+        });
+        ledger.do_send(Subscribe(notifier.clone().recipient()));
+
+        let mut pools = Vec::new();
+        let mut slots = Vec::new();
+        for spec in specs.into_iter().filter(PoolSpec::enabled) {
+            let name = spec.name().clone();
+            let http = HttpSettings { timeout: settings.pool_request_timeout, user_agent: user_agent() };
+            let (limits, addresses) = (*spec.limits(), spec.address_source());
+            let secret = |name: &str| Some(settings.secret(name)?.expose_secret().to_owned());
+            let client = PoolClient::new(Arc::new(spec), &http, &secret)?;
+            let pace = Pace {
+                concurrency: limits.concurrency.get(),
+                gap_min: limits.rate_per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate.get()),
+                backoff_min: POOL_BACKOFF_MIN,
+                backoff_max: POOL_BACKOFF_MAX,
+            };
+            let address = Supervisor::start({
+                let (name, ledger) = (name.clone(), ledger.clone().recipient());
+                let supervision = supervision(format!("pool {name}"));
+                move |ctx: &mut Context<Pool>| {
+                    ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+                    Pool::new(name, Rc::new(client), pace, ledger, clock, supervision)
+                }
+            });
+            slots.push(PoolSlot { name: name.clone(), addresses, poll: address.clone().recipient() });
+            pools.push((name, address));
+        }
+
+        let (completed, summaries) = mpsc::unbounded_channel();
+        let scheduler = Supervisor::start({
+            let (roster, record) = (ledger.clone().recipient(), ledger.clone().recipient());
+            let (fuse, supervision) = (fuse.clone(), supervision("scheduler".to_owned()));
+            move |ctx: &mut Context<Scheduler>| {
+                ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+                Scheduler::new(options.mode, slots, roster, record, clock, fuse, supervision).with_summaries(completed)
+            }
+        });
+        Ok(Self { clock, db, scheduler, pools, ledger, notifier, fatal, summaries })
+    }
+
+    /// Runs until `shutdown` ends or an actor fails for good, dumping the metrics at each signal of `dump`, then drains.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = &'static str>, mut dump: Signal) -> Ended {
+        tokio::pin!(shutdown);
+        let ended = loop {
+            tokio::select! {
+                signal = &mut shutdown => {
+                    tracing::info!(signal, "stopping");
+                    break Ended::Stopped;
+                }
+                Some(fatal) = self.fatal.recv() => break Ended::Failed(fatal),
+                Some(()) = dump.recv() => self.dump_metrics().await,
+                // The log has them already; taken up so that they do not pile up.
+                Some(_) = self.summaries.recv() => {}
+            }
+        };
+        self.drain().await;
+        ended
+    }
+
+    /// The next cycle's summary, or how the daemon ended before there was one. Does not drain.
+    ///
+    /// # Errors
+    /// When an actor failed for good.
+    pub async fn next_summary(&mut self) -> Result<CycleSummary, Fatal> {
+        tokio::select! {
+            Some(fatal) = self.fatal.recv() => Err(fatal),
+            Some(summary) = self.summaries.recv() => Ok(summary),
+        }
+    }
+
+    /// Awards that wait to be told, or `None` when the ledger does not say.
+    pub async fn waiting(&self) -> Option<u64> {
+        self.ledger.send(CountWaiting).timeout(METRICS_MAX).await.ok()?.ok()
+    }
+
+    /// Every actor's figures. An actor that does not answer in time is named as such.
+    pub async fn metrics(&self) -> Value {
+        let mut pools = serde_json::Map::new();
+        for (name, pool) in &self.pools {
+            pools.insert(name.to_string(), figures(pool.send(ReportMetrics).timeout(METRICS_MAX).await));
+        }
+        json!({
+            "uptime_seconds": self.clock.now().as_secs(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "scheduler": figures(self.scheduler.send(ReportMetrics).timeout(METRICS_MAX).await),
+            "pools": pools,
+            "ledger": figures(self.ledger.send(ReportMetrics).timeout(METRICS_MAX).await),
+            "notifier": figures(self.notifier.send(ReportMetrics).timeout(METRICS_MAX).await),
+        })
+    }
+
+    async fn dump_metrics(&self) {
+        let metrics = self.metrics().await;
+        tracing::info!(%metrics, "metrics_dump");
+    }
+
+    /// Ends everything in order, under one deadline.
+    pub async fn drain(self) {
+        let clock = Clock::start();
+        let finished = tokio::time::timeout(DRAIN_MAX, self.drain_in_order()).await.unwrap_or(false);
+        let drain_ms = u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX);
+        if finished {
+            tracing::info!(drain_ms, "stopped");
+        } else {
+            // Safe: what is not stored is read again at the next start, what is not acknowledged is sent again.
+            tracing::warn!(drain_ms, "stopped_before_everything_was_finished");
+        }
+    }
+
+    async fn drain_in_order(self) -> bool {
+        let mut finished = self.scheduler.send(scheduler::Drain).await.is_ok();
+        let pools = futures_util::future::join_all(self.pools.iter().map(|(_, pool)| pool.send(pool::Drain)));
+        finished &= within(DRAIN_POOLS_MAX, pools).await;
+        finished &= within(DRAIN_LEDGER_MAX, self.ledger.send(ledger::Drain)).await;
+        finished &= within(DRAIN_NOTIFIER_MAX, self.notifier.send(notifier::Drain)).await;
+        // The notifier's last acknowledgements.
+        finished &= within(DRAIN_LEDGER_MAX, self.ledger.send(ledger::Drain)).await;
+        finished &= within(DRAIN_LEDGER_MAX, self.db.close()).await;
+        finished
+    }
+}
+
+/// Messages that an actor's mailbox holds; each sender has one outstanding, so this is never reached in practice.
+const MAILBOX_CAPACITY: usize = 64;
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> bool {
+    tokio::time::timeout(limit, work).await.is_ok()
+}
+
+fn figures(answer: Result<Value, MailboxError>) -> Value {
+    answer.unwrap_or_else(|error| json!({ "unavailable": error.to_string() }))
+}
+
+/// Names the program, so that a pool's operator knows whom to ask.
+#[must_use]
+pub fn user_agent() -> String {
+    format!("pool-poller/{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// How to connect to the game server, or `None` where `SOCKETIO_URL` is empty.
+fn open_link(settings: &Settings) -> Option<OpenLink> {
+    let url = settings.socketio_url.clone()?;
+    let mut connection_settings = ConnectionSettings::new(url, settings.notify_ack_timeout);
+    connection_settings.auth_token = settings.socketio_auth_token.clone();
+    Some(Box::new(move || {
+        let (command_sender, commands) = mpsc::channel(2 * WINDOW);
+        let (event_sender, events) = mpsc::channel(2 * WINDOW);
+        actix_rt::spawn(connection::run(connection_settings.clone(), commands, event_sender, || fastrand::u32(..)));
+        Link { commands: command_sender, events }
+    }))
+}

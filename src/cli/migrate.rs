@@ -1,0 +1,31 @@
+//! `pool-poller migrate`: the tables.
+
+use std::path::PathBuf;
+
+use super::session::{explain, reason};
+use super::{Session, Stop};
+use crate::store::{self, SchemaState};
+
+/// Arguments of `migrate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Say what would be done and change nothing; exit code 1 when something would.
+    #[arg(long)]
+    status: bool,
+}
+
+pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
+    let session = Session::load(config)?;
+    let db = session.connect().await?;
+    let state = store::schema_state(&db).await.map_err(|error| Stop::failed(reason(&error)))?;
+    match state {
+        SchemaState::Current => println!("{}", explain(&state)),
+        SchemaState::Empty | SchemaState::Behind(_) if args.status => return Err(Stop::failed(explain(&state))),
+        SchemaState::Empty | SchemaState::Behind(_) => {
+            store::migrate(&db).await.map_err(|error| Stop::failed(format!("nothing was changed: {}", reason(&error))))?;
+            println!("the tables are made and up to date");
+        }
+        SchemaState::Foreign | SchemaState::Ahead(_) => return Err(Stop::failed(explain(&state))),
+    }
+    db.close().await.map_err(|error| Stop::failed(reason(&error)))
+}

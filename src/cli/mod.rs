@@ -1,0 +1,85 @@
+//! The command line: one file a subcommand.
+
+mod demo;
+mod migrate;
+mod once;
+mod players;
+mod pools;
+mod run;
+mod session;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use session::{Session, Stop};
+
+/// Watches mining pools for payouts, awards Adventure Points (AP) in the game's database and tells the game server at once.
+///
+/// Settings come from the compiled-in defaults, --config FILE (else /etc/pool-poller/config.toml), .env in the working directory
+/// and the environment, each layer winning over the one before. Without a command it runs the daemon.
+#[derive(Debug, Parser)]
+#[command(name = "pool-poller", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Read settings from this TOML file.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 wrong arguments; 70 an actor failed for good; 78 a setting or the \
+                          database's schema is wrong; 130 ended by a second signal.";
+
+/// The exit code of a daemon in which an actor failed for good, so that systemd starts it afresh.
+pub const EXIT_FATAL: u8 = 70;
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM or SIGINT (the default).
+    ///
+    /// SIGUSR1 logs one `metrics_dump` with every actor's figures. A second SIGTERM or SIGINT ends it at once.
+    Run(run::Args),
+    /// Poll every pool once, print what came of it, and end.
+    Once(once::Args),
+    /// Show the real daemon at work on simulated pools and a simulated game server.
+    ///
+    /// Needs no settings, no network and no database: it runs on loopback and in a temporary folder. Ends with an account whose
+    /// difference must be 0.
+    Demo(demo::Args),
+    /// Create or update the tables.
+    Migrate(migrate::Args),
+    /// Show and edit players.
+    #[command(subcommand)]
+    Players(players::Command),
+    /// Show the pools.
+    #[command(subcommand)]
+    Pools(pools::Command),
+}
+
+/// Runs the command line and answers the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let command = cli.command.unwrap_or_else(|| Command::Run(run::Args::default()));
+    let config = cli.config;
+    let outcome = actix_rt::System::new().block_on(async move {
+        match command {
+            Command::Run(args) => run::run(config, args).await,
+            Command::Once(args) => once::run(config, args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Migrate(args) => migrate::run(config, args).await,
+            Command::Players(command) => players::run(config, command).await,
+            Command::Pools(command) => pools::run(config, command),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            eprintln!("pool-poller: {stop}");
+            ExitCode::from(stop.code())
+        }
+    }
+}

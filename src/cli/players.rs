@@ -1,0 +1,132 @@
+//! `pool-poller players`: who is polled.
+
+use std::path::PathBuf;
+
+use entity::players::Model;
+use serde_json::json;
+
+use super::table::{table, yes};
+use super::{Session, Stop};
+use crate::domain::{PoolName, Wallet};
+use crate::store::now_utc;
+use crate::store::players::{self, Flag, NewPlayer};
+
+/// Subcommands of `players`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Add a player.
+    ///
+    /// Example: pool-poller players add alice --email alice@example.org --wallet AXyz… --verified
+    Add(Add),
+    /// List all players.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Mark a player's wallet as proven: the player is polled from the next cycle on.
+    Verify {
+        /// The player's name or id.
+        player: String,
+    },
+    /// Stop polling a player. Nothing that was awarded changes.
+    Deactivate {
+        /// The player's name or id.
+        player: String,
+    },
+}
+
+/// Arguments of `players add`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// The player's unique name.
+    name: String,
+    /// The player's unique mail address.
+    #[arg(long)]
+    email: String,
+    /// The player's ADVC wallet.
+    #[arg(long, value_name = "ADDRESS")]
+    wallet: Wallet,
+    /// The address by which one pool knows the player, where it is another one; can be repeated.
+    #[arg(long, value_name = "POOL=ADDRESS", value_parser = pool_wallet)]
+    pool_wallet: Vec<(PoolName, Wallet)>,
+    /// The wallet is proven: poll the player from the next cycle on.
+    #[arg(long)]
+    verified: bool,
+}
+
+fn pool_wallet(text: &str) -> Result<(PoolName, Wallet), String> {
+    let (pool, wallet) = text.split_once('=').ok_or("expected POOL=ADDRESS")?;
+    Ok((pool.parse().map_err(|error| format!("{error}"))?, wallet.parse().map_err(|error| format!("{error}"))?))
+}
+
+pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {
+    let session = Session::load(config)?;
+    let db = session.connect_migrated().await?;
+    match command {
+        Command::Add(add) => {
+            let known = |pool: &PoolName| session.pools.iter().any(|spec| spec.name() == pool);
+            if let Some((pool, _)) = add.pool_wallet.iter().find(|(pool, _)| !known(pool)) {
+                return Err(Stop::failed(format!("there is no pool {pool}; `pool-poller pools list` shows all")));
+            }
+            let name = add.name.clone();
+            let verified = add.verified;
+            let player =
+                NewPlayer { username: add.name, email: add.email, wallet: add.wallet, pool_wallets: add.pool_wallet, verified };
+            let id = players::add(&db, player, now_utc()).await.map_err(Stop::failed)?;
+            let next = if verified { "polled from the next cycle on" } else { "not polled until `pool-poller players verify`" };
+            println!("player {id} ({name}) added, {next}");
+        }
+        Command::List { json } => {
+            let rows = players::list(&db).await.map_err(Stop::failed)?;
+            println!("{}", if json { as_json(&rows) } else { as_table(&rows) });
+        }
+        Command::Verify { player } => {
+            let row = players::set_flag(&db, &player, Flag::Verified(true), now_utc()).await.map_err(Stop::failed)?;
+            let next = if row.active { "polled from the next cycle on" } else { "not polled: the account is not active" };
+            println!("player {} ({}) is verified, {next}", row.id, row.username);
+        }
+        Command::Deactivate { player } => {
+            let row = players::set_flag(&db, &player, Flag::Active(false), now_utc()).await.map_err(Stop::failed)?;
+            println!("player {} ({}) is no longer polled", row.id, row.username);
+        }
+    }
+    db.close().await.map_err(Stop::failed)
+}
+
+fn as_table(rows: &[Model]) -> String {
+    let headings = ["id", "name", "wallet", "verified", "active", "ap", "advc", "last award (UTC)"];
+    let cells = rows.iter().map(|row| {
+        vec![
+            row.id.to_string(),
+            row.username.clone(),
+            row.wallet_address.clone(),
+            yes(row.verified),
+            yes(row.active),
+            row.total_ap.0.normalize().to_string(),
+            row.total_advc_mined.0.normalize().to_string(),
+            row.last_mining_event.map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default(),
+        ]
+    });
+    table(&headings, &["id", "ap", "advc"], cells)
+}
+
+fn as_json(rows: &[Model]) -> String {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "id": row.id, "username": row.username, "email": row.email, "wallet_address": row.wallet_address,
+                "total_ap": exact(row.total_ap), "total_advc_mined": exact(row.total_advc_mined),
+                "level": row.level, "verified": row.verified, "active": row.active,
+                "last_mining_event": row.last_mining_event.map(|at| at.and_utc().to_rfc3339()),
+            })
+        })
+        .collect();
+    format!("{:#}", json!(rows))
+}
+
+/// A JSON number with the exact digits.
+fn exact(money: entity::Money) -> serde_json::Value {
+    money.0.normalize().to_string().parse().map_or(serde_json::Value::Null, serde_json::Value::Number)
+}

@@ -1,0 +1,44 @@
+//! `pool-poller pools`: what is asked, and how.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::table::{table, yes};
+use super::{Session, Stop};
+
+/// Subcommands of `pools`.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List the pools, the compiled-in ones and those of config/pools and POOLS_DIR.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(super) fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {
+    let Command::List { json } = command;
+    let session = Session::load(config)?;
+    if json {
+        let pools: Vec<_> = session
+            .pools
+            .iter()
+            .map(|pool| {
+                json!({
+                    "name": pool.name().as_str(), "enabled": pool.enabled(), "url": pool.url().to_string(), "from": pool.origin(),
+                    "environment_prefix": pool.name().env_prefix(),
+                })
+            })
+            .collect();
+        println!("{:#}", json!(pools));
+    } else {
+        let rows = session
+            .pools
+            .iter()
+            .map(|pool| vec![pool.name().to_string(), yes(pool.enabled()), pool.url().to_string(), pool.origin().to_owned()]);
+        println!("{}", table(&["name", "enabled", "url", "from"], &[], rows));
+    }
+    Ok(())
+}

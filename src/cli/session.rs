@@ -1,0 +1,177 @@
+//! What the commands share: settings, pool files, the database, and how a command fails.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use sea_orm::{DatabaseConnection, DbErr};
+
+use crate::pools::{self, PoolSpec};
+use crate::settings::{Backend, EXIT_CONFIG, LoadOptions, Settings};
+use crate::store::{self, SchemaState};
+use crate::telemetry;
+
+/// Pool files in the working directory.
+const POOLS_FOLDER: &str = "config/pools";
+
+/// Why a command ended without success: one line and an exit code.
+#[derive(Debug)]
+pub struct Stop {
+    code: u8,
+    message: String,
+}
+
+impl Stop {
+    /// The command could not do its work.
+    pub fn failed(message: impl fmt::Display) -> Self {
+        Self { code: 1, message: message.to_string() }
+    }
+
+    /// A setting, or what a setting points to, is wrong.
+    pub fn config(message: impl fmt::Display) -> Self {
+        Self { code: EXIT_CONFIG, message: message.to_string() }
+    }
+
+    /// An actor failed for good.
+    pub fn fatal(message: impl fmt::Display) -> Self {
+        Self { code: super::EXIT_FATAL, message: message.to_string() }
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+}
+
+/// One line, whatever went into it.
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::failed(format!("{error:#}"))
+    }
+}
+
+/// A command's settings and pools.
+pub struct Session {
+    /// The settings of this process.
+    pub settings: Settings,
+    /// Every pool, disabled ones included.
+    pub pools: Vec<PoolSpec>,
+}
+
+impl Session {
+    /// Reads the settings and the pool files.
+    ///
+    /// # Errors
+    /// With exit code 78 and one line that names what is wrong.
+    pub fn load(config: Option<PathBuf>) -> Result<Self, Stop> {
+        let settings = Settings::load(&LoadOptions::from_process(config)).map_err(Stop::config)?;
+        let mut folders = vec![PathBuf::from(POOLS_FOLDER)];
+        folders.retain(|folder| folder.is_dir());
+        folders.extend(settings.pools_dir.clone());
+        Self::with_settings(settings, &folders)
+    }
+
+    /// Reads the pool files of `folders` under settings that are there already.
+    ///
+    /// # Errors
+    /// With exit code 78 and one line that names what is wrong.
+    pub fn with_settings(settings: Settings, folders: &[PathBuf]) -> Result<Self, Stop> {
+        let pools = load_pools(&settings, folders)?;
+        let prefixes: Vec<String> = pools.iter().map(|pool| pool.name().env_prefix()).collect();
+        if let Some(unused) = settings.unused_overrides_from_files(&prefixes).first() {
+            return Err(Stop::config(unused));
+        }
+        Ok(Self { settings, pools })
+    }
+
+    /// Begins to log, and says what is odd about the settings.
+    pub fn start_logging(&self) {
+        if let Err(error) = telemetry::init(self.settings.log_level, self.settings.log_format) {
+            eprintln!("pool-poller: {error}");
+        }
+        for warning in self.settings.warnings() {
+            tracing::warn!(setting = warning.name, detail = warning.message, "setting_warning");
+        }
+    }
+
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// With exit code 78: the database is what `DATABASE_URL` says.
+    pub async fn connect(&self) -> Result<DatabaseConnection, Stop> {
+        let url = &self.settings.database_url;
+        store::connect(url.expose(), "pool-poller")
+            .await
+            .map_err(|error| Stop::config(format!("DATABASE_URL is {url}: {}", reason(&error))))
+    }
+
+    /// Opens the database with all tables: on SQLite, or with `AUTO_MIGRATE`, they are made where they are missing.
+    ///
+    /// # Errors
+    /// With exit code 78, when the schema is not this program's and must not be changed without being asked.
+    pub async fn connect_migrated(&self) -> Result<DatabaseConnection, Stop> {
+        let db = self.connect().await?;
+        let by_itself = self.settings.auto_migrate || self.settings.database_url.backend() == Backend::Sqlite;
+        match store::schema_state(&db).await.map_err(|error| Stop::config(format!("DATABASE_URL: {}", reason(&error))))? {
+            SchemaState::Current => Ok(db),
+            SchemaState::Empty | SchemaState::Behind(_) if by_itself => {
+                store::migrate(&db)
+                    .await
+                    .map_err(|error| Stop::failed(format!("the migration failed, nothing was changed: {}", reason(&error))))?;
+                Ok(db)
+            }
+            state => Err(Stop::config(explain(&state))),
+        }
+    }
+}
+
+/// Why a schema cannot be used as it is, and what to do.
+pub(super) fn explain(state: &SchemaState) -> String {
+    match state {
+        SchemaState::Current => "the tables are up to date".to_owned(),
+        SchemaState::Empty => {
+            "the database has no tables; make them with `pool-poller migrate`, or set AUTO_MIGRATE=true".to_owned()
+        }
+        SchemaState::Behind(missing) => format!(
+            "the database's tables are of an older version ({} missing); update them with `pool-poller migrate`, or set AUTO_MIGRATE=true",
+            missing.join(", ")
+        ),
+        SchemaState::Foreign => {
+            "the database has a table `players` that pool-poller did not make; it is left alone. Use a database of \
+                                 its own: this version cannot take over another service's tables"
+                .to_owned()
+        }
+        SchemaState::Ahead(unknown) => {
+            format!("the database's tables are of a newer version of pool-poller ({}); use that version", unknown.join(", "))
+        }
+    }
+}
+
+/// A database error for a person: the cause, in one line, without the layers around it.
+pub(super) fn reason(error: &DbErr) -> String {
+    let text = error.to_string();
+    let cause = [
+        "Connection Error: ",
+        "Execution Error: ",
+        "Query Error: ",
+        "error returned from database: ",
+        "error communicating with database: ",
+    ]
+    .iter()
+    .fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    cause.to_owned()
+}
+
+fn load_pools(settings: &Settings, folders: &[PathBuf]) -> Result<Vec<PoolSpec>, Stop> {
+    let overrides = |prefix: &str| {
+        let found = settings.pool_override(prefix).map_err(|error| error.to_string())?;
+        Ok((found.enabled, found.url))
+    };
+    pools::load(folders, &overrides).map_err(Stop::config)
+}

@@ -1,0 +1,201 @@
+//! What the actors count, in the form in which it is dumped.
+//!
+//! Each actor owns its figures and keeps them through a restart. Labels come only from small fixed sets: pool names and
+//! kinds of failure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// Durations with their average and 99th percentile, kept to about 1 %.
+#[derive(Debug, Clone)]
+pub struct Durations {
+    micros: Histogram<u64>,
+}
+
+/// The longest duration that is told apart, one hour.
+const DURATION_MAX_MICROS: u64 = 3_600_000_000;
+
+impl Default for Durations {
+    fn default() -> Self {
+        let micros = Histogram::new_with_bounds(1, DURATION_MAX_MICROS, 2);
+        // The bounds are constants that satisfy the constructor's conditions.
+        #[expect(clippy::expect_used, reason = "1 to 3.6e9 with two digits is a valid histogram")]
+        Self { micros: micros.expect("constant bounds") }
+    }
+}
+
+impl Durations {
+    /// Adds one.
+    pub fn record(&mut self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(DURATION_MAX_MICROS);
+        self.micros.saturating_record(micros.clamp(1, DURATION_MAX_MICROS));
+    }
+
+    /// The figures for a dump.
+    #[must_use]
+    #[expect(clippy::float_arithmetic, reason = "a figure for people, not money")]
+    pub fn summary(&self) -> DurationSummary {
+        let millis = |micros: f64| (micros / 10.0).round() / 100.0;
+        DurationSummary {
+            count: self.micros.len(),
+            average_ms: millis(self.micros.mean()),
+            p99_ms: millis(self.micros.value_at_quantile(0.99) as f64),
+            max_ms: millis(self.micros.max() as f64),
+        }
+    }
+}
+
+/// The figures of [`Durations`], in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DurationSummary {
+    /// How many.
+    pub count: u64,
+    /// Their average.
+    pub average_ms: f64,
+    /// Their 99th percentile.
+    pub p99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+/// The scheduler's figures.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SchedulerMetrics {
+    /// Cycles begun.
+    pub cycles: u64,
+    /// Cycles that could not begin, because the players could not be loaded.
+    pub cycles_failed: u64,
+    /// Cycles completed.
+    pub cycles_completed: u64,
+    /// Polls that were not sent, because the pool was still at the last one.
+    pub polls_skipped_busy: u64,
+    /// Requests of completed cycles.
+    pub polls_total: u64,
+    /// Of those, readings.
+    pub polls_ok: u64,
+    /// Of those, failures.
+    pub polls_failed: u64,
+    /// Verified, active players in the newest cycle.
+    pub players: u64,
+    /// Restarts after a failure.
+    pub restarts: u64,
+}
+
+/// A pool's figures.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PoolMetrics {
+    /// Requests sent.
+    pub requests: u64,
+    /// Good answers.
+    pub successes: u64,
+    /// Failures by kind.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// From the request to the end of the answer.
+    #[serde(serialize_with = "summarized")]
+    pub response_time: Durations,
+    /// Rounds in which nothing was sent, because the pool is being left alone.
+    pub rounds_skipped_backoff: u64,
+    /// `closed`, `open` or `half_open`.
+    pub backoff_state: &'static str,
+    /// Seconds until the next probe, while open.
+    pub next_probe_seconds: Option<u64>,
+    /// Batches handed to the ledger again, because its answer was lost.
+    pub batches_resent: u64,
+    /// Panics caught.
+    pub panics: u64,
+    /// Restarts after a failure.
+    pub restarts: u64,
+}
+
+/// The ledger's figures.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LedgerMetrics {
+    /// Readings decided.
+    pub readings: u64,
+    /// Awards.
+    pub awards: u64,
+    /// AP awarded, exact.
+    pub ap_awarded: String,
+    /// Events held for an operator.
+    pub held: u64,
+    /// Anomalies recorded, by kind.
+    pub anomalies: BTreeMap<&'static str, u64>,
+    /// Positions opened.
+    pub positions_opened: u64,
+    /// Rises too small to count yet.
+    pub dust: u64,
+    /// Snapshots written.
+    pub snapshots: u64,
+    /// Transactions committed.
+    pub transactions: u64,
+    /// Batches in which nothing changed, which cost no transaction.
+    pub batches_unchanged: u64,
+    /// Readings in the largest batch.
+    pub batch_readings_max: u64,
+    /// From the first statement to the commit.
+    #[serde(serialize_with = "summarized")]
+    pub commit_time: Durations,
+    /// Conflicts with another process on the same database.
+    pub conflicts: u64,
+    /// Failed transactions by kind; each was tried again.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// Observations that the database refuses even as an anomaly.
+    pub dropped: u64,
+    /// Positions held in memory.
+    pub positions_cached: u64,
+    /// Restarts after a failure.
+    pub restarts: u64,
+}
+
+/// The notifier's figures.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct NotifierMetrics {
+    /// `off`, `connecting` or `up`.
+    pub socket: &'static str,
+    /// Connections that came up.
+    pub connections: u64,
+    /// Connections and attempts that ended, by reason.
+    pub disconnections: BTreeMap<&'static str, u64>,
+    /// Notices sent, repetitions included.
+    pub sent: u64,
+    /// Acknowledgements received.
+    pub acked: u64,
+    /// Notices that were not acknowledged in time or were refused.
+    pub unacked: u64,
+    /// Awards given up after the last attempt.
+    pub dead: u64,
+    /// Notices sent and not yet acknowledged.
+    pub in_flight: u64,
+    /// Awards that wait in the database, at the last look.
+    pub waiting: u64,
+    /// From sending to the acknowledgement.
+    #[serde(serialize_with = "summarized")]
+    pub ack_time: Durations,
+    /// Restarts after a failure.
+    pub restarts: u64,
+}
+
+fn summarized<S: serde::Serializer>(durations: &Durations, serializer: S) -> Result<S::Ok, S::Error> {
+    durations.summary().serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_summarized_in_milliseconds() {
+        let mut durations = Durations::default();
+        for ms in 1..=100 {
+            durations.record(Duration::from_millis(ms));
+        }
+        let summary = durations.summary();
+        assert_eq!(summary.count, 100);
+        assert!((50.0..52.0).contains(&summary.average_ms), "{summary:?}");
+        assert!((98.0..101.0).contains(&summary.p99_ms), "{summary:?}");
+        durations.record(Duration::from_secs(1_000_000));
+    }
+}
