@@ -264,6 +264,7 @@ fn the_first_error_rule_that_holds_decides() {
     assert_eq!(decided(&spec, r#"{"a":"x","p":null}"#), "bad_number");
 }
 
+#[cfg(debug_assertions)]
 #[test]
 #[should_panic(expected = "fault injection")]
 fn a_panic_can_be_injected() {

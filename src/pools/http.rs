@@ -11,8 +11,8 @@ use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
 
-use awc::http::Version;
-use awc::http::header::{HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT};
+use awc::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, TRANSFER_ENCODING, USER_AGENT};
+use awc::http::{StatusCode, Version};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::extract::{Extracted, extract};
@@ -26,6 +26,10 @@ use crate::domain::Wallet;
 const PARSE_IN_PLACE_BYTES_MAX: usize = 64 << 10;
 /// A shorter secret is not looked for in answers: it would be found in every figure.
 const REDACT_CHARS_MIN: usize = 8;
+
+/// How long an idle connection is kept. Node, which NOMP runs on, closes one after five seconds: a request sent at that
+/// moment would be lost and look like a failure of the pool.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
 
 /// What all pools share.
 #[derive(Debug, Clone)]
@@ -102,7 +106,7 @@ impl PoolClient {
         let secrets = secrets.filter(|value| value.expose_secret().chars().count() >= REDACT_CHARS_MIN).collect();
         let timeout = spec.limits().timeout.unwrap_or(settings.timeout);
         // awc's own limits (5 s for each step) are opened to ours, which covers all steps together.
-        let connector = awc::Connector::new().timeout(timeout).handshake_timeout(timeout);
+        let connector = awc::Connector::new().timeout(timeout).handshake_timeout(timeout).conn_keep_alive(KEEP_ALIVE);
         let client = awc::Client::builder()
             .connector(connector)
             // A dead HTTP/2 connection would swallow every request until it ages out; here one time-out closes it.
@@ -151,11 +155,20 @@ impl PoolClient {
             request = request.insert_header((name.clone(), value.clone()));
         }
         let response = request.send().await.map_err(|error| send_failure(&error, self.timeout))?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(Vec::new());
+        }
         if let Some(failure) = status_failure(&self.spec, response.status(), response.headers()) {
             return Err(failure);
         }
-        let headers = response.headers().clone();
-        read_body(response, &headers, self.spec.limits().body_bytes_max).await
+        let (version, headers) = (response.version(), response.headers().clone());
+        let body = read_body(response, &headers, self.spec.limits().body_bytes_max).await?;
+        if body.is_empty() && is_unreadable(version, &headers) {
+            return Err(Failure::Protocol {
+                reason: Excerpt::new("the body has neither a length nor chunks, which the HTTP client cannot read"),
+            });
+        }
+        Ok(body)
     }
 
     /// The body without any secret that the pool echoes, so that none reaches a log or the database.
@@ -171,6 +184,12 @@ impl PoolClient {
     }
 }
 
+/// Whether an empty body may be one that awc cannot see: it takes an HTTP/1.1 answer that ends with the connection for
+/// an empty one (actix-web#2287). Told apart, because an empty body has a meaning on some pools.
+fn is_unreadable(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING)
+}
+
 fn header_value(value: &SecretString) -> Result<HeaderValue, InvalidHeaderValue> {
     let mut value = HeaderValue::from_str(value.expose_secret())?;
     value.set_sensitive(true);
@@ -180,3 +199,7 @@ fn header_value(value: &SecretString) -> Result<HeaderValue, InvalidHeaderValue>
 fn bad_header(spec: &PoolSpec, header: &HeaderName) -> ClientError {
     ClientError::BadHeader { pool: spec.name().to_string(), header: header.to_string() }
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

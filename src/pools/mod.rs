@@ -1,7 +1,7 @@
 //! Mining pools as data: what a pool file says, how a pool is asked and what its answer means.
 //!
 //! A pool is one TOML file; the program holds no code about any particular one. [`registry`] finds the files, [`spec`]
-//! reads one, [`http`] asks the pool about a wallet and [`extract`] turns the body into exact figures or into a
+//! reads one, [`http`] asks the pool about a wallet and [`extract()`] turns the body into exact figures or into a
 //! [`Failure`] that says why there are none. Nothing here knows actors, the database or when to ask: pacing, retries,
 //! the breaker and metrics are the caller's.
 

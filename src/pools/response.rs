@@ -103,10 +103,15 @@ pub(super) fn send_failure(error: &SendRequestError, allowed: Duration) -> Failu
 /// The failure for an error inside the body.
 fn payload_failure(error: PayloadError) -> Failure {
     match error {
-        PayloadError::Io(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
-            Failure::Disconnected { reason: Excerpt::new(&error.to_string()) }
+        // The client makes either variant of any I/O error, its decompressor's included.
+        PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => {
+            let reason = Excerpt::new(&error.to_string());
+            match error.kind() {
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Failure::Protocol { reason },
+                _ => Failure::Disconnected { reason },
+            }
         }
-        PayloadError::Incomplete(_) => Failure::Disconnected { reason: Excerpt::new(&error.to_string()) },
+        PayloadError::Incomplete(None) => Failure::Disconnected { reason: Excerpt::new("the body is cut") },
         other => Failure::Protocol { reason: Excerpt::new(&other.to_string()) },
     }
 }

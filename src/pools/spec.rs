@@ -4,7 +4,6 @@
 //! explained in `config/pools/cpu-pool.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 
 use awc::http::header::HeaderName;
 
@@ -168,15 +167,6 @@ impl PoolSpec {
             .chain(currency)
             .chain(self.identity.as_ref().map(|identity| &identity.pointer))
             .chain(self.errors.iter().flat_map(|rule| &rule.pointers))
-    }
-}
-
-/// Reads a file without knowing its name, for tests and tools.
-impl FromStr for PoolSpec {
-    type Err = SpecError;
-
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        Self::parse(text, "pool file")
     }
 }
 

@@ -127,10 +127,8 @@ fn what_is_not_said_has_its_default() {
 fn a_wallet_of_another_form_is_refused() {
     let spec = PoolSpec::parse(GOOD, "p.toml").unwrap();
     let refused = |spec: &PoolSpec, wallet: &str| spec.check_wallet(&wallet.parse().unwrap()).err().map(|failure| failure.kind());
-    for bad in ["a", "abcdefghi", "ab1", "AB", "ab*", "é é"] {
-        if let Ok(wallet) = bad.parse() {
-            assert_eq!(spec.check_wallet(&wallet).err().map(|failure| failure.kind()), Some("bad_wallet"), "{bad}");
-        }
+    for bad in ["a", "abcdefghi", "ab1", "AB", "ab*", "éé"] {
+        assert_eq!(refused(&spec, bad), Some("bad_wallet"), "{bad}");
     }
     assert_eq!(refused(&spec, "ab"), None);
     let any = PoolSpec::parse(&GOOD.replace("pattern = \"[a-z]+\"", ""), "p.toml").unwrap();
