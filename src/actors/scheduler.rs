@@ -306,7 +306,7 @@ impl Scheduler {
             cycle, players = summary.players, requests = summary.requests, readings = summary.readings, failures = summary.failures,
             awards = summary.awards, ap_awarded = %summary.ap_awarded, held = summary.held, anomalies = summary.anomalies,
             pools_skipped = summary.pools_skipped, duration_ms = summary.duration_ms,
-            pools = %serde_json::to_string(&summary.pools).unwrap_or_default(),
+            pools_detail = %serde_json::to_string(&summary.pools).unwrap_or_default(),
             "polling_cycle_complete"
         );
         self.publish(summary);

@@ -19,7 +19,7 @@ use crate::domain::breaker::{Breaker, Permit};
 use crate::domain::payout::AnomalyKind;
 use crate::domain::roster::PollJob;
 use crate::domain::schedule::gap;
-use crate::domain::{Amount, Points, PoolName, Reading, Wallet};
+use crate::domain::{Amount, Points, PoolName, Wallet};
 use crate::metrics::PoolMetrics;
 use crate::pools::{Blame, Extracted, Failure};
 use crate::store::book::{AnomalyReport, Observation};
@@ -204,15 +204,7 @@ impl Round {
             Ok(found) => {
                 metrics.successes += 1;
                 breaker.succeeded();
-                Some(Observation::Reading(Reading {
-                    player: job.player,
-                    pool: self.name.clone(),
-                    wallet: job.wallet,
-                    currency: found.currency,
-                    counters: found.counters,
-                    figures: found.figures,
-                    raw: found.raw,
-                }))
+                Some(Observation::Reading(found.into_reading(job.player, self.name.clone(), job.wallet)))
             }
             Err(failure) => {
                 *metrics.failures.entry(failure.kind()).or_default() += 1;

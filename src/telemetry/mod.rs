@@ -4,6 +4,8 @@
 //! priority, so that `journalctl -p err` works; a panic is an event like any other. Leaves to others: what is logged, and
 //! that no secret is among it. Records of crates that use `log` and not `tracing` are not shown.
 
+mod json;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
 use std::io::{self, Write};
@@ -63,7 +65,7 @@ where
         // Its report of a failed write goes to standard error too, and panics when that is closed.
         .log_internal_errors(false);
     let layer = match format {
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+        LogFormat::Json => layer.event_format(json::JsonLine).boxed(),
         LogFormat::Text => layer.boxed(),
     };
     registry().with(layer).with(filter(level))
