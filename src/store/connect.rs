@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use sea_orm::sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 
 /// How long a statement may run, and how long to wait for SQLite's write lock.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,6 +21,9 @@ const CONNECTIONS_MAX: u32 = 4;
 /// # Errors
 /// When the URL is no database's or the database cannot be reached.
 pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection, DbErr> {
+    if url.starts_with("postgres") {
+        try_postgres(url).await?;
+    }
     let mut options = ConnectOptions::new(url);
     let in_memory = url.starts_with("sqlite") && url.contains(":memory:");
     options
@@ -51,4 +55,18 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
         options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
     }
     Database::connect(options).await
+}
+
+/// Connects once and closes again. The pool tries a server that refuses until its time is over and then only says that it was
+/// over; this says why.
+async fn try_postgres(url: &str) -> Result<(), DbErr> {
+    let failed = |error| DbErr::Conn(RuntimeErr::SqlxError(std::sync::Arc::new(error)));
+    let options: PgConnectOptions = url.parse().map_err(failed)?;
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await {
+        // Whether the good-bye arrives makes no difference.
+        Ok(Ok(connection)) => drop(connection.close().await),
+        Ok(Err(error)) => return Err(failed(error)),
+        Err(_) => return Err(DbErr::Conn(RuntimeErr::Internal(format!("no answer within {} s", ACQUIRE_TIMEOUT.as_secs())))),
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use chrono::{SecondsFormat, Utc};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
@@ -25,21 +25,26 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut line = Line(Map::new());
+        let mut line = Line(Vec::new());
         let metadata = event.metadata();
         line.put("timestamp", Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true));
         line.put("level", metadata.level().as_str());
         line.put("target", metadata.target());
         event.record(&mut line);
-        writeln!(writer, "{}", Value::Object(line.0))
+        for (index, (name, value)) in line.0.iter().enumerate() {
+            let opening = if index == 0 { '{' } else { ',' };
+            write!(writer, "{opening}{}:{value}", Value::from(*name))?;
+        }
+        writeln!(writer, "}}")
     }
 }
 
-struct Line(Map<String, Value>);
+/// The members in the order in which they are written.
+struct Line(Vec<(&'static str, Value)>);
 
 impl Line {
-    fn put(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), value.into());
+    fn put(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.0.push((name, value.into()));
     }
 
     /// A text, or what it says where it is JSON.
