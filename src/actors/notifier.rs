@@ -196,11 +196,13 @@ impl Notifier {
     }
 
     fn acknowledged(&mut self, event_id: EventId, ctx: &mut Context<Self>) {
-        let Some(sent) = self.in_flight.remove(&event_id) else { return };
         self.metrics.acked += 1;
-        self.metrics.ack_time.record(self.clock.now().saturating_sub(sent.sent_at));
+        // One that comes after its time is over counts all the same: a slow server would else never be done.
+        if let Some(sent) = self.in_flight.remove(&event_id) {
+            self.metrics.ack_time.record(self.clock.now().saturating_sub(sent.sent_at));
+            self.unsaved_players.push(sent.player);
+        }
         self.unsaved.acknowledged.push(event_id);
-        self.unsaved_players.push(sent.player);
         self.save(ctx);
     }
 

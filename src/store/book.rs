@@ -133,13 +133,15 @@ pub struct Book {
     rules: Arc<Rules>,
     dry_run: bool,
     cache: HashMap<Key, Entry>,
+    /// Anomalies of wallets without a position that are recorded already, so that they cost nothing at the next poll.
+    recorded: HashMap<Key, HashSet<(PlayerId, AnomalyKind)>>,
 }
 
 impl Book {
     /// An empty book on `db`. With `dry_run` everything is decided and nothing is written.
     #[must_use]
     pub fn new(db: DatabaseConnection, rules: Arc<Rules>, dry_run: bool) -> Self {
-        Self { db, rules, dry_run, cache: HashMap::new() }
+        Self { db, rules, dry_run, cache: HashMap::new(), recorded: HashMap::new() }
     }
 
     /// Positions held in memory.
@@ -231,6 +233,7 @@ impl Book {
                     report.readings += 1;
                     plan.reading(reading, &self.rules, now);
                 }
+                Observation::Anomaly(anomaly) if self.is_recorded(anomaly) => {}
                 Observation::Anomaly(anomaly) => plan.report(anomaly),
             }
         }
@@ -252,32 +255,43 @@ impl Book {
             report.awards =
                 plan.events.iter().filter(|event| event.hold.is_none()).map(|event| would_award(event, now)).collect();
         }
+        for observation in batch {
+            match observation {
+                Observation::Reading(reading) => {
+                    self.recorded.remove(&reading_key(reading));
+                }
+                Observation::Anomaly(anomaly) => {
+                    self.recorded.entry(key_of(observation)).or_default().insert((anomaly.player, anomaly.kind));
+                }
+            }
+        }
         report.anomalies = plan.anomalies;
         self.cache.extend(plan.entries);
         Ok(report)
     }
 
+    fn is_recorded(&self, anomaly: &AnomalyReport) -> bool {
+        let key = (anomaly.pool.clone(), anomaly.wallet.clone());
+        self.recorded.get(&key).is_some_and(|recorded| recorded.contains(&(anomaly.player, anomaly.kind)))
+    }
+
     /// Puts the entries of the batch's wallets into the plan: from memory, from the database, or newly opened. Answers how many
     /// were opened.
     async fn gather(&mut self, batch: &[Observation], plan: &mut Plan) -> Result<u64, StoreError> {
-        let mut missing: Vec<&Reading> = Vec::new();
+        let mut missing: Vec<(PlayerId, Key)> = Vec::new();
         for observation in batch {
-            let key = key_of(observation);
+            let (player, key) = (player_of(observation), key_of(observation));
             match self.cache.get(&key) {
                 // A wallet that stands for another player now is read again: the other may have been credited meanwhile.
-                Some(entry) if entry.player == player_of(observation) => {
+                Some(entry) if entry.player == player => {
                     plan.entries.insert(key, entry.clone());
                 }
-                _ => {
-                    if let Observation::Reading(reading) = observation {
-                        missing.push(reading);
-                    }
-                }
+                _ => missing.push((player, key)),
             }
         }
         let loaded = positions::load(&self.db, &missing).await?;
-        let unknown = missing.iter().filter(|reading| !loaded.entries.contains_key(&reading_key(reading)));
-        let new_players: Vec<i32> = unknown.map(|reading| reading.player.0).collect();
+        let unknown = missing.iter().filter(|(_, key)| !loaded.entries.contains_key(key));
+        let new_players: Vec<i32> = unknown.map(|(player, _)| player.0).collect();
         let elsewhere = if self.rules.policy.first_reading == FirstReading::Award && !new_players.is_empty() {
             positions::players_with_positions(&self.db, new_players).await?
         } else {
@@ -285,7 +299,8 @@ impl Book {
         };
         plan.entries.extend(loaded.entries);
         let mut opened = 0;
-        for reading in missing {
+        for observation in batch {
+            let Observation::Reading(reading) = observation else { continue };
             let key = reading_key(reading);
             let Some(counter) = reading.counters.first().filter(|_| !plan.entries.contains_key(&key)) else { continue };
             // A changed wallet's past is never paid, nor one that was another player's (SPEC.md section 1).

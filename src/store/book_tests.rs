@@ -275,3 +275,28 @@ async fn the_outbox_offers_the_oldest_of_each_player_and_waits_for_its_turn() {
         "a dead one is passed over"
     );
 }
+
+#[actix_rt::test]
+async fn another_wallets_answer_is_recorded_once_and_ends_with_the_next_good_one() {
+    let bench = Bench::new().await;
+    let mismatch = Observation::Anomaly(AnomalyReport {
+        player: PlayerId(1),
+        pool: "rplant".parse().unwrap(),
+        wallet: "Wann".parse().unwrap(),
+        kind: AnomalyKind::IdentityMismatch,
+        detail: "the answer is about another wallet".into(),
+    });
+    let open =
+        async || anomalies::Entity::find().all(&bench.db).await.unwrap().iter().filter(|row| row.resolved_at.is_none()).count();
+    for position_exists in [false, true] {
+        let mut book = bench.book();
+        let recorded = book.record(std::slice::from_ref(&mismatch), now_utc()).await.unwrap();
+        assert_eq!((recorded.anomalies.len(), open().await), (1, 1), "with a position: {position_exists}");
+        let again = book.record(std::slice::from_ref(&mismatch), now_utc()).await.unwrap();
+        assert_eq!((again.anomalies.len(), again.transactions), (0, 0), "with a position: {position_exists}");
+        let after_restart = bench.book().record(std::slice::from_ref(&mismatch), now_utc()).await.unwrap();
+        assert_eq!((after_restart.anomalies.len(), open().await), (0, 1), "with a position: {position_exists}");
+        book.record(&seen(1, "Wann", "10"), now_utc()).await.unwrap();
+        assert_eq!(open().await, 0, "with a position: {position_exists}");
+    }
+}

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter a
 
 use super::StoreError;
 use crate::domain::payout::Position;
-use crate::domain::{Amount, PlayerId, PoolName, Reading, Wallet};
+use crate::domain::{Amount, PlayerId, PoolName, Wallet};
 
 /// A wallet on a pool. At any time it stands for one player.
 pub(super) type Key = (PoolName, Wallet);
@@ -103,15 +103,15 @@ pub(super) struct Loaded {
     pub(super) known: std::collections::HashSet<Key>,
 }
 
-/// Loads the positions of the wallets that `readings` are about.
-pub(super) async fn load(db: &impl ConnectionTrait, readings: &[&Reading]) -> Result<Loaded, StoreError> {
+/// Loads the positions of these wallets, each for the player who stands behind it now.
+pub(super) async fn load(db: &impl ConnectionTrait, wallets: &[(PlayerId, Key)]) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
-    if readings.is_empty() {
+    if wallets.is_empty() {
         return Ok(loaded);
     }
     let mut by_pool: HashMap<&PoolName, Vec<&str>> = HashMap::new();
-    for reading in readings {
-        by_pool.entry(&reading.pool).or_default().push(reading.wallet.as_str());
+    for (_, (pool, wallet)) in wallets {
+        by_pool.entry(pool).or_default().push(wallet.as_str());
     }
     let wanted = by_pool.into_iter().fold(Condition::any(), |any, (pool, addresses)| {
         any.add(positions::Column::PoolName.eq(pool.as_str()).and(positions::Column::Address.is_in(addresses)))
@@ -122,11 +122,10 @@ pub(super) async fn load(db: &impl ConnectionTrait, readings: &[&Reading]) -> Re
         let (Ok(pool), Ok(wallet)) = (row.pool_name.parse(), row.address.parse()) else { continue };
         by_wallet.entry((pool, wallet)).or_default().push(Entry::from_row(row)?);
     }
-    for reading in readings {
-        let key = (reading.pool.clone(), reading.wallet.clone());
-        let Some(all) = by_wallet.get(&key) else { continue };
+    for (player, key) in wallets {
+        let Some(all) = by_wallet.get(key) else { continue };
         loaded.known.insert(key.clone());
-        let Some(mine) = all.iter().find(|entry| entry.player == reading.player) else { continue };
+        let Some(mine) = all.iter().find(|entry| entry.player == *player) else { continue };
         let mut mine = mine.clone();
         let same_counter = |entry: &&Entry| {
             entry.player != mine.player
@@ -137,7 +136,7 @@ pub(super) async fn load(db: &impl ConnectionTrait, readings: &[&Reading]) -> Re
         if let Some(mark) = all.iter().filter(same_counter).map(|entry| entry.position.high_water).max() {
             mine.skip_to(mark);
         }
-        loaded.entries.insert(key, mine);
+        loaded.entries.insert(key.clone(), mine);
     }
     Ok(loaded)
 }

@@ -1,14 +1,14 @@
 //! The one transaction: positions, players' totals, events, snapshots and anomalies of a batch, all or nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 use entity::{Money, anomalies, mining_events, players, pool_snapshots, positions};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, Value,
+    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Value,
 };
 
 use super::StoreError;
@@ -73,11 +73,7 @@ async fn insert_positions(
             updated_at: Set(now),
         });
         // A conflict inserts nothing, and the row that is missing below says that another process was first.
-        let inserted = positions::Entity::insert_many(rows)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_with_returning(db)
-            .await
-            .or_else(|error| if matches!(error, DbErr::RecordNotInserted) { Ok(Vec::new()) } else { Err(error) })?;
+        let inserted = inserted(positions::Entity::insert_many(rows).on_conflict(nothing()).exec_with_returning(db).await)?;
         if inserted.len() != chunk.len() {
             return Err(StoreError::Stale);
         }
@@ -347,7 +343,9 @@ async fn resolve_anomalies(db: &DatabaseTransaction, plan: &Plan, now: NaiveDate
     Ok(())
 }
 
-pub(super) async fn insert_anomalies(db: &impl ConnectionTrait, plan: &Plan, now: NaiveDateTime) -> Result<(), StoreError> {
+/// Inserts the anomalies and keeps in the plan those that were not recorded already.
+async fn insert_anomalies(db: &DatabaseTransaction, plan: &mut Plan, now: NaiveDateTime) -> Result<(), StoreError> {
+    let mut fresh: HashSet<(i32, String, String, String)> = HashSet::new();
     for chunk in plan.anomalies.chunks(ROWS_PER_STATEMENT) {
         let rows = chunk.iter().map(|report| anomalies::ActiveModel {
             id: NotSet,
@@ -362,11 +360,22 @@ pub(super) async fn insert_anomalies(db: &impl ConnectionTrait, plan: &Plan, now
             resolution: Set(None),
         });
         // One that is recorded already stays as it was first seen.
-        anomalies::Entity::insert_many(rows)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .try_insert()
-            .exec_without_returning(db)
-            .await?;
+        let inserted = inserted(anomalies::Entity::insert_many(rows).on_conflict(nothing()).exec_with_returning(db).await)?;
+        fresh.extend(inserted.into_iter().map(|row| (row.player_id, row.pool_name, row.address, row.kind)));
     }
+    plan.anomalies.retain(|report| {
+        let (pool, wallet, kind) = (report.pool.to_string(), report.wallet.to_string(), report.kind.as_str().to_owned());
+        fresh.contains(&(report.player.0, pool, wallet, kind))
+    });
     Ok(())
+}
+
+/// A conflict inserts nothing.
+fn nothing() -> OnConflict {
+    OnConflict::new().do_nothing().to_owned()
+}
+
+/// The rows that were inserted; that there are none is no error here.
+fn inserted<T>(outcome: Result<Vec<T>, DbErr>) -> Result<Vec<T>, DbErr> {
+    outcome.or_else(|error| if matches!(error, DbErr::RecordNotInserted) { Ok(Vec::new()) } else { Err(error) })
 }
