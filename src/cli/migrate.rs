@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::output::print;
 use super::session::{explain, reason};
 use super::{Session, Stop};
 use crate::store::{self, SchemaState};
@@ -19,11 +20,11 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     let db = session.connect().await?;
     let state = store::schema_state(&db).await.map_err(|error| Stop::failed(reason(&error)))?;
     match state {
-        SchemaState::Current => println!("{}", explain(&state)),
+        SchemaState::Current => print(explain(&state))?,
         SchemaState::Empty | SchemaState::Behind(_) if args.status => return Err(Stop::failed(explain(&state))),
         SchemaState::Empty | SchemaState::Behind(_) => {
             store::migrate(&db).await.map_err(|error| Stop::failed(format!("nothing was changed: {}", reason(&error))))?;
-            println!("the tables are made and up to date");
+            print("the tables are made and up to date")?;
         }
         SchemaState::Foreign | SchemaState::Ahead(_) => return Err(Stop::failed(explain(&state))),
     }

@@ -3,6 +3,7 @@
 mod demo;
 mod migrate;
 mod once;
+mod output;
 mod players;
 mod pools;
 mod run;
@@ -78,7 +79,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {
-            eprintln!("pool-poller: {stop}");
+            output::complain(&stop);
             ExitCode::from(stop.code())
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::output::print;
 use super::table::table;
 use super::{Session, Stop};
 use crate::actors::scheduler::{CycleSummary, Mode};
@@ -41,9 +42,9 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     daemon.drain().await;
     let summary = outcome.map_err(|fatal| Stop::fatal(format!("{}: {}", fatal.actor, fatal.reason)))?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary).map_err(Stop::failed)?);
+        print(serde_json::to_string_pretty(&summary).map_err(Stop::failed)?)?;
     } else {
-        println!("{}", show(&summary));
+        print(show(&summary))?;
     }
     match summary.error {
         Some(error) => Err(Stop::failed(error)),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use entity::players::Model;
 use serde_json::json;
 
+use super::output::print;
 use super::table::{table, yes};
 use super::{Session, Stop};
 use crate::domain::{PoolName, Wallet};
@@ -75,20 +76,20 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
                 NewPlayer { username: add.name, email: add.email, wallet: add.wallet, pool_wallets: add.pool_wallet, verified };
             let id = players::add(&db, player, now_utc()).await.map_err(Stop::failed)?;
             let next = if verified { "polled from the next cycle on" } else { "not polled until `pool-poller players verify`" };
-            println!("player {id} ({name}) added, {next}");
+            print(format_args!("player {id} ({name}) added, {next}"))?;
         }
         Command::List { json } => {
             let rows = players::list(&db).await.map_err(Stop::failed)?;
-            println!("{}", if json { as_json(&rows) } else { as_table(&rows) });
+            print(if json { as_json(&rows) } else { as_table(&rows) })?;
         }
         Command::Verify { player } => {
             let row = players::set_flag(&db, &player, Flag::Verified(true), now_utc()).await.map_err(Stop::failed)?;
             let next = if row.active { "polled from the next cycle on" } else { "not polled: the account is not active" };
-            println!("player {} ({}) is verified, {next}", row.id, row.username);
+            print(format_args!("player {} ({}) is verified, {next}", row.id, row.username))?;
         }
         Command::Deactivate { player } => {
             let row = players::set_flag(&db, &player, Flag::Active(false), now_utc()).await.map_err(Stop::failed)?;
-            println!("player {} ({}) is no longer polled", row.id, row.username);
+            print(format_args!("player {} ({}) is no longer polled", row.id, row.username))?;
         }
     }
     db.close().await.map_err(Stop::failed)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::output::print;
 use super::table::{table, yes};
 use super::{Session, Stop};
 
@@ -32,13 +33,13 @@ pub(super) fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop>
                 })
             })
             .collect();
-        println!("{:#}", json!(pools));
+        print(format_args!("{:#}", json!(pools)))?;
     } else {
         let rows = session
             .pools
             .iter()
             .map(|pool| vec![pool.name().to_string(), yes(pool.enabled()), pool.url().to_string(), pool.origin().to_owned()]);
-        println!("{}", table(&["name", "enabled", "url", "from"], &[], rows));
+        print(table(&["name", "enabled", "url", "from"], &[], rows))?;
     }
     Ok(())
 }

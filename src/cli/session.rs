@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use sea_orm::{DatabaseConnection, DbErr};
 
+use super::output;
 use crate::pools::{self, PoolSpec};
 use crate::settings::{Backend, EXIT_CONFIG, LoadOptions, Settings};
 use crate::store::{self, SchemaState};
@@ -93,7 +94,7 @@ impl Session {
     /// Begins to log, and says what is odd about the settings.
     pub fn start_logging(&self) {
         if let Err(error) = telemetry::init(self.settings.log_level, self.settings.log_format) {
-            eprintln!("pool-poller: {error}");
+            output::complain(error);
         }
         for warning in self.settings.warnings() {
             tracing::warn!(setting = warning.name, detail = warning.message, "setting_warning");
