@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr, SqlxError};
 
 use super::output;
 use crate::pools::{self, PoolSpec};
@@ -156,18 +156,23 @@ pub(super) fn explain(state: &SchemaState) -> String {
 
 /// A database error for a person: the cause, in one line, without the layers around it.
 pub(super) fn reason(error: &DbErr) -> String {
-    let text = error.to_string();
-    let cause = [
-        "Connection Error: ",
-        "Execution Error: ",
-        "Query Error: ",
-        "error returned from database: ",
-        "error communicating with database: ",
-    ]
-    .iter()
-    .fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
-    cause.to_owned()
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(source))
+        | DbErr::Exec(RuntimeErr::SqlxError(source))
+        | DbErr::Query(RuntimeErr::SqlxError(source)) => match source.as_ref() {
+            SqlxError::Database(database) => database.message().to_owned(),
+            SqlxError::Io(error) => error.to_string(),
+            // The driver tries again until its time is over and does not say why.
+            SqlxError::PoolTimedOut => NO_ANSWER.to_owned(),
+            other => other.to_string(),
+        },
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => NO_ANSWER.to_owned(),
+        other => other.to_string(),
+    }
 }
+
+/// What is said of a database that refuses connections or is silent.
+const NO_ANSWER: &str = "no database answers there; is it running, and are host and port right?";
 
 fn load_pools(settings: &Settings, folders: &[PathBuf]) -> Result<Vec<PoolSpec>, Stop> {
     let overrides = |prefix: &str| {
