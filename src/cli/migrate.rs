@@ -17,6 +17,10 @@ pub(super) struct Args {
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
     let session = Session::load(config)?;
+    if args.status && session.settings.database_url.sqlite_file().is_some_and(|file| !file.exists()) {
+        // Opening it would make the file.
+        return Err(Stop::failed(explain(&SchemaState::Empty)));
+    }
     let db = session.connect().await?;
     let state = store::schema_state(&db).await.map_err(|error| Stop::failed(reason(&error)))?;
     match state {
@@ -26,7 +30,7 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
             store::migrate(&db).await.map_err(|error| Stop::failed(format!("nothing was changed: {}", reason(&error))))?;
             print("the tables are made and up to date")?;
         }
-        SchemaState::Foreign | SchemaState::Ahead(_) => return Err(Stop::failed(explain(&state))),
+        SchemaState::Foreign | SchemaState::Ahead(_) => return Err(Stop::config(explain(&state))),
     }
     db.close().await.map_err(|error| Stop::failed(reason(&error)))
 }

@@ -1,7 +1,9 @@
 //! Where the database is, as an address that cannot be printed by accident.
 
 use std::fmt;
+use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -72,6 +74,14 @@ impl DatabaseUrl {
         self.backend == Backend::Sqlite && (url.contains(":memory:") || url.contains("mode=memory"))
     }
 
+    /// The file of a SQLite database, as the driver reads it: percent-decoded, without the query.
+    #[must_use]
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        let rest = self.expose().strip_prefix("sqlite:").filter(|_| !self.is_in_memory())?;
+        let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next().unwrap_or_default();
+        Some(percent_decode_str(path).decode_utf8().ok()?.as_ref().into())
+    }
+
     /// Whether it is a SQLite file directly in the root directory. SQLAlchemy writes a *relative* file with three slashes,
     /// so this is most likely an address taken over from there.
     pub(super) fn is_in_root_directory(&self) -> bool {
@@ -137,6 +147,21 @@ mod tests {
         let url = DatabaseUrl::parse("postgresql+asyncpg://m2p:hunter2@db:5432/m2p").unwrap();
         assert_eq!(url.to_string(), "postgresql://m2p:***@db:5432/m2p");
         assert_eq!(format!("{url:?}"), "DatabaseUrl(postgresql://m2p:***@db:5432/m2p)");
+    }
+
+    #[test]
+    fn a_sqlite_file_is_found_in_its_address() {
+        let file = |text: &str| DatabaseUrl::parse(text).unwrap().sqlite_file();
+        for (text, path) in [
+            ("sqlite://pool-poller.db?mode=rwc", "pool-poller.db"),
+            ("sqlite:///var/lib/m2p.db", "/var/lib/m2p.db"),
+            ("sqlite:my%20file.db", "my file.db"),
+        ] {
+            assert_eq!(file(text), Some(path.into()));
+        }
+        for text in ["sqlite::memory:", "sqlite://x?mode=memory", "postgres://m2p@db/m2p"] {
+            assert_eq!(file(text), None, "{text}");
+        }
     }
 
     #[test]
