@@ -7,6 +7,8 @@ use serde_json::json;
 use super::output::print;
 use super::table::{table, yes};
 use super::{Session, Stop};
+use crate::pools::PoolSpec;
+use crate::settings::redact_url;
 
 /// Subcommands of `pools`.
 #[derive(Debug, clap::Subcommand)]
@@ -28,7 +30,7 @@ pub(super) fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop>
             .iter()
             .map(|pool| {
                 json!({
-                    "name": pool.name().as_str(), "enabled": pool.enabled(), "url": pool.url().to_string(), "from": pool.origin(),
+                    "name": pool.name().as_str(), "enabled": pool.enabled(), "url": shown_url(pool), "from": pool.origin(),
                     "environment_prefix": pool.name().env_prefix(),
                 })
             })
@@ -38,8 +40,13 @@ pub(super) fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop>
         let rows = session
             .pools
             .iter()
-            .map(|pool| vec![pool.name().to_string(), yes(pool.enabled()), pool.url().to_string(), pool.origin().to_owned()]);
+            .map(|pool| vec![pool.name().to_string(), yes(pool.enabled()), shown_url(pool), pool.origin().to_owned()]);
         print(table(&["name", "enabled", "url", "from"], &[], rows))?;
     }
     Ok(())
+}
+
+/// A URL from the environment may hold a key: as everywhere, the values of its query are not shown, placeholders are.
+fn shown_url(pool: &PoolSpec) -> String {
+    redact_url(&pool.url().to_string())
 }
