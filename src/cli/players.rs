@@ -1,5 +1,6 @@
 //! `pool-poller players`: who is polled.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use entity::players::Model;
@@ -41,9 +42,10 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct Add {
     /// The player's unique name.
+    #[arg(value_parser = |text: &str| unique_text(text, 100))]
     name: String,
     /// The player's unique mail address.
-    #[arg(long)]
+    #[arg(long, value_parser = |text: &str| unique_text(text, 255))]
     email: String,
     /// The player's ADVC wallet.
     #[arg(long, value_name = "ADDRESS")]
@@ -54,6 +56,16 @@ pub(super) struct Add {
     /// The wallet is proven: poll the player from the next cycle on.
     #[arg(long)]
     verified: bool,
+}
+
+/// A text that fits its column on PostgreSQL and shows on one line.
+fn unique_text(text: &str, chars_max: usize) -> Result<String, String> {
+    let fits = (1..=chars_max).contains(&text.chars().count());
+    if fits && text.trim() == text && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("must be 1 to {chars_max} characters, none of them a control character, without white space around them"))
+    }
 }
 
 fn pool_wallet(text: &str) -> Result<(PoolName, Wallet), String> {
@@ -69,6 +81,10 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
             let known = |pool: &PoolName| session.pools.iter().any(|spec| spec.name() == pool);
             if let Some((pool, _)) = add.pool_wallet.iter().find(|(pool, _)| !known(pool)) {
                 return Err(Stop::failed(format!("there is no pool {pool}; `pool-poller pools list` shows all")));
+            }
+            let pools: BTreeSet<&PoolName> = add.pool_wallet.iter().map(|(pool, _)| pool).collect();
+            if pools.len() < add.pool_wallet.len() {
+                return Err(Stop::failed("--pool-wallet names a pool twice; a player has one address on a pool"));
             }
             let name = add.name.clone();
             let verified = add.verified;
