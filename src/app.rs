@@ -84,6 +84,12 @@ impl Daemon {
         let (fuse, fatal) = Fuse::new();
         let supervision = |actor: String| Supervision::new(actor, clock, fuse.clone());
 
+        // Before any actor is started: one that was started and never ran would be woken up by its own drop, without a runtime.
+        let http = HttpSettings { timeout: settings.pool_request_timeout, user_agent: user_agent() };
+        let secret = |name: &str| Some(settings.secret(name)?.expose_secret().to_owned());
+        let specs = specs.into_iter().filter(PoolSpec::enabled).map(Arc::new);
+        let clients = specs.map(|spec| PoolClient::new(spec, &http, &secret)).collect::<Result<Vec<_>, _>>()?;
+
         let rules = Rules {
             policy: settings.policy(),
             rates: settings.rates().iter().map(|(currency, rate)| (currency.clone(), *rate)).collect(),
@@ -115,12 +121,10 @@ impl Daemon {
 
         let mut pools = Vec::new();
         let mut slots = Vec::new();
-        for spec in specs.into_iter().filter(PoolSpec::enabled) {
+        for client in clients {
+            let spec = client.spec();
             let name = spec.name().clone();
-            let http = HttpSettings { timeout: settings.pool_request_timeout, user_agent: user_agent() };
             let (limits, addresses) = (*spec.limits(), spec.address_source());
-            let secret = |name: &str| Some(settings.secret(name)?.expose_secret().to_owned());
-            let client = PoolClient::new(Arc::new(spec), &http, &secret)?;
             let pace = Pace {
                 concurrency: limits.concurrency.get(),
                 gap_min: limits.rate_per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate.get()),
