@@ -1,7 +1,10 @@
 //! The schema's version, and bringing it up to date.
 
 use migration::{Migrator, MigratorTrait as _, SchemaManager, seaql_migrations};
-use sea_orm::{DatabaseConnection, DbErr, EntityTrait as _, TransactionTrait as _};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, EntityTrait as _, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
+};
 
 /// What the database holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +45,20 @@ pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr>
     Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Behind(missing) })
 }
 
-/// Applies what is missing, all of it or nothing.
+/// The key of the lock that keeps two processes from migrating one PostgreSQL database at once; any number that is ours alone.
+const MIGRATION_LOCK: i64 = 0x706f_6f6c_2d70_6f6c;
+
+/// Applies what is missing, all of it or nothing. Whoever comes second waits, and then finds nothing missing.
 ///
 /// # Errors
 /// When the database refuses; nothing was changed then.
 pub async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let transaction = db.begin().await?;
+    let options =
+        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+    let transaction = db.begin_with_options(options).await?;
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+    }
     Migrator::up(&transaction, None).await?;
     transaction.commit().await
 }
