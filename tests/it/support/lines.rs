@@ -38,4 +38,9 @@ impl Lines {
             Err(RecvTimeoutError::Disconnected) => panic!("{}: its output ended", self.source),
         }
     }
+
+    /// The lines up to the end of the output, of a child that has ended.
+    pub(crate) fn rest(&self) -> Vec<String> {
+        self.received.iter().collect()
+    }
 }
