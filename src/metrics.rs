@@ -68,6 +68,8 @@ pub struct SchedulerMetrics {
     pub cycles: u64,
     /// Cycles that could not begin, because the players could not be loaded.
     pub cycles_failed: u64,
+    /// Ticks at which no cycle began, because the players of the last one were still on their way.
+    pub ticks_skipped: u64,
     /// Cycles completed.
     pub cycles_completed: u64,
     /// Polls that were not sent, because the pool was still at the last one.

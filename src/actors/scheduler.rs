@@ -1,7 +1,7 @@
 //! The scheduler actor: begins a cycle every interval and says when it is complete.
 //!
 //! Promises: ticks keep to a grid of the monotonic clock and missed ones are not made up for; a pool that is still at its last
-//! poll is skipped and counted, never queued twice; each cycle ends in one `polling_cycle_complete`, when the slowest of its
+//! poll is skipped and counted, never queued twice; nor is the ledger asked again before it has answered; each cycle ends in one `polling_cycle_complete`, when the slowest of its
 //! pools has finished; a dead pool or ledger ends the process.
 //! Leaves to others: what a poll does (the pools), which players there are (the ledger).
 
@@ -60,6 +60,10 @@ pub struct Scheduler {
     origin: Option<Duration>,
     /// The number of the newest cycle, from 1.
     cycle: u64,
+    /// The players of a cycle are on their way.
+    loading: bool,
+    /// Pools that have not yet said whether they take their last poll.
+    asked: HashSet<PoolName>,
     /// Cycles whose pools have not all finished.
     open: BTreeMap<u64, OpenCycle>,
     /// Players whose address was already complained about.
@@ -90,7 +94,7 @@ pub struct CycleSummary {
     pub cycle: u64,
     /// Verified, active players that some pool was asked about.
     pub players: u64,
-    /// Answers wanted: one a wallet and pool, skipped pools included.
+    /// Requests made: one a wallet and pool, without pools that were skipped or are left alone.
     pub requests: u64,
     /// Good answers.
     pub readings: u64,
@@ -142,6 +146,8 @@ impl Scheduler {
             clock,
             origin: None,
             cycle: 0,
+            loading: false,
+            asked: HashSet::new(),
             open: BTreeMap::new(),
             complained: HashSet::new(),
             said_nobody: false,
@@ -175,13 +181,23 @@ impl Scheduler {
             self.fuse.blow(Fatal { actor: dead, reason: "its mailbox is closed".to_owned() });
             return;
         }
+        if self.loading {
+            // A database that does not answer would else be asked once a tick, until no connection is left for the ledger.
+            self.metrics.ticks_skipped += 1;
+            tracing::warn!(cycle = self.cycle, "tick_skipped");
+            return;
+        }
         self.cycle += 1;
         self.metrics.cycles += 1;
+        self.loading = true;
         let cycle = self.cycle;
         let roster = self.roster.send(LoadRoster);
-        ctx.spawn(roster.into_actor(self).map(move |outcome, actor, ctx| match outcome.unwrap_or(Err(LedgerError::Restarted)) {
-            Ok(roster) => actor.begin(cycle, now, roster, ctx),
-            Err(error) => actor.cannot_begin(cycle, now, &error),
+        ctx.spawn(roster.into_actor(self).map(move |outcome, actor, ctx| {
+            actor.loading = false;
+            match outcome.unwrap_or(Err(LedgerError::Restarted)) {
+                Ok(roster) => actor.begin(cycle, now, roster, ctx),
+                Err(error) => actor.cannot_begin(cycle, now, &error),
+            }
         }));
     }
 
@@ -210,18 +226,22 @@ impl Scheduler {
         self.metrics.players = players;
         self.mention_nobody(players);
         self.report_taken(&work);
-        self.open.insert(cycle, OpenCycle::new(began, players));
+        let waiting_for = self.pools.iter().map(|pool| pool.name.clone()).collect();
+        self.open.insert(cycle, OpenCycle { waiting_for, ..OpenCycle::new(began, players) });
         let spread = match self.mode {
             Mode::Every(interval) => interval,
             Mode::Once => Duration::ZERO,
         };
         for (pool, work) in self.pools.clone().into_iter().zip(work) {
-            let poll = PollNow { cycle, jobs: work.jobs.into(), spread, finished: ctx.address().recipient() };
-            if let Some(open) = self.open.get_mut(&cycle) {
-                open.waiting_for.insert(pool.name.clone());
+            if !self.asked.insert(pool.name.clone()) {
+                // The last one is still in its mailbox: there is never a second one.
+                self.refused(cycle, pool.name, PollRefused::Busy);
+                continue;
             }
+            let poll = PollNow { cycle, jobs: work.jobs.into(), spread, finished: ctx.address().recipient() };
             let sent = pool.poll.send(poll);
             ctx.spawn(sent.into_actor(self).map(move |outcome, actor, _| {
+                actor.asked.remove(&pool.name);
                 let refused = match outcome {
                     Ok(Ok(())) => return,
                     Ok(Err(refused)) => refused,
@@ -361,6 +381,9 @@ impl Actor for Scheduler {
 impl Supervised for Scheduler {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.supervision.restarting();
+        // Their answers went with the old context.
+        self.loading = false;
+        self.asked.clear();
         self.open.clear();
     }
 }
