@@ -268,8 +268,10 @@ impl Round {
                 }
                 Ok(Err(LedgerError::Restarted | LedgerError::Database(_))) => {}
                 // The next start reads the same counters again: nothing is lost.
-                Ok(Err(LedgerError::Draining)) | Err(MailboxError::Closed) => return,
-                Err(MailboxError::Timeout) => {}
+                Ok(Err(LedgerError::Draining)) => return,
+                // A ledger that is gone ends the process; one that was restarted may have lost the answer.
+                Err(MailboxError::Closed) if !self.ledger.connected() => return,
+                Err(MailboxError::Closed | MailboxError::Timeout) => {}
             }
             self.shared.metrics.borrow_mut().batches_resent += 1;
             tokio::time::sleep(RESEND_PAUSE).await;
