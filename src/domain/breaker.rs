@@ -57,6 +57,11 @@ impl Breaker {
 
     /// The pool answered, whatever it answered about the wallet.
     pub fn succeeded(&mut self) {
+        // A request that was under way when it opened: the pause is running, and only a probe ends it. The pool may have
+        // asked to be left alone, and it means so although it still answers what it had been asked before.
+        if matches!(self.state, State::Open { .. }) {
+            return;
+        }
         self.state = State::Closed { failures: 0 };
         self.backoff.reset();
     }
@@ -82,9 +87,9 @@ impl Breaker {
         true
     }
 
-    /// Opens it at once, for the same growing pauses as failures do.
-    pub fn trip(&mut self, now: Duration, entropy: u32) {
-        self.failed(now, Some(Duration::ZERO), entropy);
+    /// Opens it at once, for the same growing pauses as failures do, and for `pause_min` at least.
+    pub fn trip(&mut self, now: Duration, pause_min: Duration, entropy: u32) {
+        self.failed(now, Some(pause_min), entropy);
     }
 
     /// The state's name, for metrics: `closed`, `open` or `half_open`.
@@ -147,11 +152,26 @@ mod tests {
     #[test]
     fn a_tripped_breaker_is_open_at_once_and_its_pauses_grow() {
         let mut breaker = breaker();
-        breaker.trip(SECOND, u32::MAX);
+        breaker.trip(SECOND, SECOND * 5, u32::MAX);
         assert_eq!(breaker.open_until(), Some(SECOND * 11));
         assert_eq!(breaker.permit(SECOND * 11), Permit::Probe);
-        breaker.trip(SECOND * 11, u32::MAX);
+        breaker.trip(SECOND * 11, SECOND * 5, u32::MAX);
         assert_eq!(breaker.open_until(), Some(SECOND * 31));
+        assert_eq!(breaker.permit(SECOND * 31), Permit::Probe);
+        breaker.succeeded();
+        breaker.trip(SECOND * 32, SECOND * 12, u32::MAX);
+        assert_eq!(breaker.open_until(), Some(SECOND * 44), "never shorter than wanted");
+    }
+
+    #[test]
+    fn a_success_that_was_under_way_does_not_close_it() {
+        let mut breaker = breaker();
+        assert!(breaker.failed(SECOND, Some(SECOND * 100), 0));
+        breaker.succeeded();
+        assert_eq!(breaker.permit(SECOND * 2), Permit::NotBefore(SECOND * 101));
+        assert_eq!(breaker.permit(SECOND * 101), Permit::Probe);
+        breaker.succeeded();
+        assert_eq!(breaker.permit(SECOND * 102), Permit::All);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::actors::supervision::Panicked;
 use crate::clock::Clock;
 use crate::domain::breaker::{Breaker, Permit};
 use crate::domain::payout::AnomalyKind;
+use crate::domain::restart::{RESTARTS_MAX, WINDOW};
 use crate::domain::roster::PollJob;
 use crate::domain::schedule::gap;
 use crate::domain::{Amount, Points, PoolName, Wallet};
@@ -32,6 +33,9 @@ const BATCH_LINGER: Duration = Duration::from_millis(20);
 const DRAIN_REQUESTS_MAX: Duration = Duration::from_secs(2);
 /// The pause before a batch is handed over again, after the ledger lost it in a restart.
 const RESEND_PAUSE: Duration = Duration::from_millis(200);
+/// The shortest time between two restarts of a pool whose answers make us panic: so far apart they never add up to what ends
+/// the process, however well the other wallets' answers are read meanwhile.
+const PANIC_PAUSE: Duration = Duration::from_secs(WINDOW.as_secs().div_ceil(RESTARTS_MAX as u64));
 
 /// What outlives a round, and a restart of the actor.
 pub(super) struct Shared {
@@ -108,6 +112,12 @@ impl Round {
             }
             Permit::NotBefore(_) | Permit::All | Permit::Probe => self.ask(&mut report).await,
         };
+        if panicked.is_some() {
+            // Left alone for a while, as a pool that fails for everyone: otherwise the restarts would add up to the limit that
+            // ends the process, and the other pools would notice. Counted from the end of the round, when the restart comes;
+            // nothing new was asked since the panic.
+            self.shared.breaker.borrow_mut().trip(self.clock.now(), PANIC_PAUSE, fastrand::u32(..));
+        }
         report.not_asked = report.wallets.saturating_sub(report.requests);
         report.backoff_state = self.shared.breaker.borrow().name();
         report.duration_ms = u64::try_from(self.clock.now().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
@@ -240,9 +250,6 @@ impl Round {
         *report.failures.entry("panic").or_default() += 1;
         report.first_failure.get_or_insert_with(|| text.clone());
         *self.shared.suspect.borrow_mut() = wallet;
-        // A pool whose answers make us panic is left alone for a while, as one that fails for everyone: otherwise the
-        // restarts would add up to the limit that ends the process, and the other pools would notice.
-        self.shared.breaker.borrow_mut().trip(self.clock.now(), fastrand::u32(..));
         Some(Panicked(text))
     }
 
