@@ -6,6 +6,7 @@
 // A test tells what went wrong by panicking. Clippy's own exception for tests does not reach helper functions.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod actors;
 mod cli;
 mod support;
 mod support_tests;
