@@ -253,3 +253,7 @@ impl Position {
 #[cfg(test)]
 #[path = "payout_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "payout_model_tests.rs"]
+mod model_tests;

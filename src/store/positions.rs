@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) position: Position,
     /// The sequence in the database, which every update compares.
     pub(super) stored_sequence: i64,
+    /// The readings in the database, compared as well: a second process must not set them back while a position settles.
+    pub(super) stored_readings: i32,
     /// The unresolved anomaly's name.
     pub(super) open_anomaly: Option<String>,
     /// The newest snapshot's figures.
@@ -46,6 +48,7 @@ impl Entry {
             epoch: 0,
             position,
             stored_sequence: 0,
+            stored_readings: 0,
             open_anomaly: None,
             snapshot_digest: None,
             snapshot_at: None,
@@ -75,6 +78,7 @@ impl Entry {
                 began_at_zero: row.began_at_zero,
             },
             stored_sequence: row.sequence,
+            stored_readings: row.readings,
             open_anomaly: row.open_anomaly,
             snapshot_digest: row.snapshot_digest,
             snapshot_at: row.snapshot_at,

@@ -36,6 +36,7 @@ pub(super) async fn write(
     for entry in plan.entries.values_mut() {
         entry.dirty = false;
         entry.stored_sequence = entry.position.sequence;
+        entry.stored_readings = entry.position.readings;
     }
     Ok(awards)
 }
@@ -94,7 +95,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
         set: "baseline = v.column3, high_water = v.column4, sequence = v.column5, readings = v.column6, open_anomaly = v.column7, \
               snapshot_digest = v.column8, snapshot_at = v.column9, updated_at = v.column10",
         // The guard of exactly-once: whoever comes second with the same sequence changes no row.
-        on: "positions.id = v.column1 AND positions.sequence = v.column2",
+        on: "positions.id = v.column1 AND positions.sequence = v.column2 AND positions.readings = v.column11",
         kinds: &[
             Kind::BigInteger,
             Kind::BigInteger,
@@ -106,6 +107,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
             Kind::Text,
             Kind::Time,
             Kind::Time,
+            Kind::Integer,
         ],
     };
     let mut dirty: Vec<(i64, &Entry)> =
@@ -126,6 +128,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
                     entry.snapshot_digest.clone().into(),
                     entry.snapshot_at.into(),
                     now.into(),
+                    entry.stored_readings.into(),
                 ]
             })
             .collect();
