@@ -8,5 +8,6 @@
 
 mod actors;
 mod cli;
+mod daemon;
 mod support;
 mod support_tests;
