@@ -4,21 +4,16 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use chrono::{NaiveDateTime, Utc};
-use entity::{Money, mining_events, players, pool_snapshots, positions};
+use entity::{mining_events, players, pool_snapshots, positions};
 use pool_poller::sim::game::AckMode;
 use pool_poller::sim::{Shape, SimPool};
-use sea_orm::prelude::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::bench::{Bench, Engine};
-use super::{DEADLINE, amount, on_both_engines};
+use super::{DEADLINE, amount, money, on_both_engines};
 
 on_both_engines!(an_award_of_one_and_a_half_advc_is_right_in_every_column_and_every_payload_field);
-
-fn money(text: &str) -> Money {
-    Money(text.parse::<Decimal>().unwrap())
-}
 
 /// The body of the simulated cpu-pool's answer, asked for without the program.
 fn answer(bench: &Bench, wallet: &str) -> String {
@@ -51,7 +46,7 @@ fn an_award_of_one_and_a_half_advc_is_right_in_every_column_and_every_payload_fi
     daemon.cycles(2);
     let first_answer = answer(&bench, &wallet);
     assert_eq!(bench.rows.events(), [], "the first reading is the baseline");
-    assert_eq!(bench.rows.players(), [inserted.clone()], "a baseline does not touch the player");
+    assert_eq!(bench.rows.player("alice"), inserted, "a baseline does not touch the player");
     let [baseline] = <[positions::Model; 1]>::try_from(bench.rows.positions()).unwrap();
 
     bench.pay(SimPool::CpuPool, &wallet, "1.5");

@@ -127,6 +127,11 @@ impl Bench {
         fs::write(path, text).expect("a writable folder");
     }
 
+    /// Where the database is, for a further connection to it.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.environment["DATABASE_URL"]
+    }
+
     /// Sets an environment variable of the programs started from here on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());

@@ -1,16 +1,30 @@
 //! The real program as a black box: against simulated pools and a simulated game server over real HTTP and WebSocket, on
 //! real databases.
 
+mod account;
 mod bench;
 mod process;
 mod rows;
 
 mod awards;
+mod commands;
+mod crash;
+mod delivery;
+mod demo;
+mod doubts;
+mod faults;
+mod interop;
+mod metrics;
+mod roster;
+mod shapes;
+mod shutdown;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
+use entity::Money;
 use pool_poller::domain::Amount;
+use sea_orm::prelude::Decimal;
 
 /// Far more than anything takes: it only keeps a broken program from hanging the tests.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -54,4 +68,8 @@ fn eventually<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<
 
 fn amount(text: &str) -> Amount {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn money(text: &str) -> Money {
+    Money(text.parse::<Decimal>().unwrap_or_else(|error| panic!("{text}: {error}")))
 }

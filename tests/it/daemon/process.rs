@@ -101,7 +101,8 @@ impl Daemon {
 
     /// The first event `message` that satisfies `wanted`, be it logged already or later.
     pub(crate) fn wait_for_event(&self, message: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let found = self.log.wait(DEADLINE, |line| Some(event(line)).filter(|event| event["message"] == message && wanted(event)));
+        let found =
+            self.log.wait(DEADLINE, |line| Some(event(line)).filter(|event| event["message"] == message && wanted(event)));
         found.unwrap_or_else(|| panic!("the event {message} was not logged"))
     }
 

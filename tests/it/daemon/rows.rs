@@ -94,6 +94,13 @@ impl Rows {
         )
     }
 
+    /// Checks that no row of any table differs from what [`Rows::everything`] was.
+    pub(crate) fn assert_unchanged(&self, before: &str, when: &str) {
+        let after = self.everything();
+        let differs = before.lines().zip(after.lines()).enumerate().find(|(_, (before, after))| before != after);
+        assert!(before == after, "{when}, {} and {} characters: {differs:?}", before.len(), after.len());
+    }
+
     /// Events that AP was given for.
     pub(crate) fn awards(&self) -> Vec<mining_events::Model> {
         self.events().into_iter().filter(|event| event.status == mining_events::AWARDED).collect()
