@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 
@@ -42,6 +42,7 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
                 .busy_timeout(STATEMENT_TIMEOUT)
                 .create_if_missing(true)
         })
+        .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_reusable(connection))))
         .map_sqlx_postgres_opts(|postgres| {
             let millis = |duration: Duration| duration.as_millis().to_string();
             postgres.options([
@@ -55,6 +56,16 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
         options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
     }
     Database::connect(options).await
+}
+
+/// Whether a connection may serve again: not when a transaction is still open on it.
+///
+/// A full disk can fail the rollback too. The connection would then go on showing rows that were never committed, and the
+/// notifier would tell of awards that do not exist. Closing it ends the transaction for good.
+async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sea_orm::sqlx::Error> {
+    // The rollback of a dropped transaction is only queued; the answer to the ping comes after it.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Connects once and closes again. The pool tries a server that refuses until its time is over and then only says that it was

@@ -81,7 +81,7 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts it.
-    pub(super) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let (log, log_reader) = Gathered::read(child.stderr.take().expect("its log is a pipe"));
