@@ -263,8 +263,14 @@ impl FromStr for Rate {
             return Err(RateError::NotPositive);
         }
         match literal.scaled(18) {
-            Some((scaled, true)) => {
-                let value = Decimal::try_from_i128_with_scale(scaled, 18).map_err(|_| RateError::TooPrecise)?;
+            Some((mut mantissa, true)) => {
+                // Zeros at the end go first: at 18 places only rates below 7.9 × 10¹⁰ would fit a `Decimal`.
+                let mut scale = 18;
+                while scale > 0 && mantissa % 10 == 0 {
+                    mantissa /= 10;
+                    scale -= 1;
+                }
+                let value = Decimal::try_from_i128_with_scale(mantissa, scale).map_err(|_| RateError::TooPrecise)?;
                 Self::from_decimal(value)
             }
             _ => Err(RateError::TooPrecise),
@@ -462,6 +468,9 @@ mod tests {
         assert_eq!("1e40".parse::<Rate>(), Err(RateError::TooPrecise));
         assert_eq!("1000000".parse::<Rate>().map(|rate| rate.to_string()).as_deref(), Ok("1000000"));
         assert_eq!("0.5".parse::<Rate>().map(|rate| rate.to_string()).as_deref(), Ok("0.5"));
+        for widest in ["999999999999999", "100000000000", "0.000000000000000001", "0.000999999999999999", "999999999999.999"] {
+            assert_eq!(widest.parse::<Rate>().map(|rate| rate.to_string()).as_deref(), Ok(widest));
+        }
     }
 
     #[test]
