@@ -180,6 +180,9 @@ async fn players(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbErr
 }
 
 async fn positions(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbErr> {
+    // As long as a pool file makes it: a counter may be the sum of many pointers.
+    let mut source = ColumnDef::new("source");
+    source.text().not_null();
     let table = Table::create()
         .table("positions")
         .col(id())
@@ -187,7 +190,7 @@ async fn positions(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbE
         .col(text("pool_name", 50).not_null())
         .col(text("address", 255).not_null())
         .col(text("currency", 16).not_null())
-        .col(text("source", 500).not_null())
+        .col(source)
         .col(types.money("baseline").not_null())
         .col(types.money("high_water").not_null())
         .col(counter("sequence"))
