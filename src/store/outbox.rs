@@ -108,15 +108,19 @@ pub async fn next_undelivered(
     let excluded = if excluded.is_empty() { String::new() } else { format!("AND e.player_id NOT IN ({})", excluded.join(", ")) };
     let limit = place(i64::try_from(limit).unwrap_or(i64::MAX).into());
     let first = if backend == sea_orm::DbBackend::Postgres { "$1" } else { "?" };
+    // The limit comes before the join, so that only the players of these few rows are looked up. The plus sign keeps both engines
+    // from walking through the whole table in the order of its key, past all that was delivered: they sort the rows of the
+    // partial index instead.
     let sql = format!(
-        "SELECT e.event_id, e.player_sequence, e.player_id, p.username, e.pool_name, e.advc_amount, e.ap_awarded, \
-                e.total_ap_after, e.total_advc_after, e.event_time, e.delivery_attempts \
-         FROM mining_events e JOIN players p ON p.id = e.player_id \
-         WHERE e.notified = FALSE AND e.delivery_dead = FALSE AND e.player_sequence IS NOT NULL \
-           AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= {first}) {excluded} \
-           AND NOT EXISTS (SELECT 1 FROM mining_events o WHERE o.player_id = e.player_id AND o.notified = FALSE \
-               AND o.delivery_dead = FALSE AND o.player_sequence IS NOT NULL AND o.player_sequence < e.player_sequence) \
-         ORDER BY e.id LIMIT {limit}"
+        "SELECT w.event_id, w.player_sequence, w.player_id, p.username, w.pool_name, w.advc_amount, w.ap_awarded, \
+                w.total_ap_after, w.total_advc_after, w.event_time, w.delivery_attempts \
+         FROM (SELECT e.* FROM mining_events e \
+             WHERE e.notified = FALSE AND e.delivery_dead = FALSE AND e.player_sequence IS NOT NULL \
+               AND (e.next_attempt_at IS NULL OR e.next_attempt_at <= {first}) {excluded} \
+               AND NOT EXISTS (SELECT 1 FROM mining_events o WHERE o.player_id = e.player_id AND o.notified = FALSE \
+                   AND o.delivery_dead = FALSE AND o.player_sequence IS NOT NULL AND o.player_sequence < e.player_sequence) \
+             ORDER BY +e.id LIMIT {limit}) w \
+         JOIN players p ON p.id = w.player_id ORDER BY w.id"
     );
     let rows = Row::find_by_statement(Statement::from_sql_and_values(backend, sql, values)).all(db).await?;
     rows.into_iter().map(Row::into_undelivered).collect()
