@@ -45,6 +45,11 @@ fn money(amount: Amount) -> Money {
     Money(amount.to_decimal())
 }
 
+/// A text that only a person reads, without zero bytes: PostgreSQL refuses those, and a payout must not wait for that.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 async fn insert_positions(
     db: &DatabaseTransaction,
     entries: &mut HashMap<Key, Entry>,
@@ -310,7 +315,7 @@ async fn insert_snapshots(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateT
             immature: Set(draft.reading.figures.immature.map(money)),
             balance: Set(draft.balance.map(money)),
             paid: Set(money(draft.paid)),
-            raw_response: Set(Some(draft.reading.raw.clone())),
+            raw_response: Set(Some(storable(&draft.reading.raw))),
             snapshot_time: Set(now),
             address: Set(Some(draft.reading.wallet.to_string())),
             native_paid: Set(Some(money(draft.native_paid))),
@@ -356,7 +361,7 @@ async fn insert_anomalies(db: &DatabaseTransaction, plan: &mut Plan, now: NaiveD
             pool_name: Set(report.pool.to_string()),
             address: Set(report.wallet.to_string()),
             kind: Set(report.kind.as_str().to_owned()),
-            detail: Set(report.detail.clone()),
+            detail: Set(storable(&report.detail)),
             seen_at: Set(now),
             resolved_at: Set(None),
             resolved_by: Set(None),
