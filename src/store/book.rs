@@ -166,6 +166,12 @@ impl Book {
         now: NaiveDateTime,
     ) -> Pin<Box<dyn Future<Output = Result<Report, StoreError>> + 'a>> {
         Box::pin(async move {
+            if let Some(cut) = second_player(batch) {
+                let (before, after) = batch.split_at(cut);
+                let mut report = self.record(before, now).await?;
+                report.add(self.record(after, now).await?);
+                return Ok(report);
+            }
             let mut conflicts = 0;
             loop {
                 let error = match tokio::time::timeout(TRANSACTION_MAX, self.attempt(batch, now)).await {
@@ -346,6 +352,16 @@ fn key_of(observation: &Observation) -> Key {
         Observation::Reading(reading) => reading_key(reading),
         Observation::Anomaly(anomaly) => (anomaly.pool.clone(), anomaly.wallet.clone()),
     }
+}
+
+/// Where the first observation stands whose wallet was another player's earlier in the batch. What is planned together is
+/// kept by wallet, and what is one player's must not be counted as the other's.
+fn second_player(batch: &[Observation]) -> Option<usize> {
+    let mut players: HashMap<Key, PlayerId> = HashMap::with_capacity(batch.len());
+    batch.iter().position(|observation| {
+        let player = player_of(observation);
+        *players.entry(key_of(observation)).or_insert(player) != player
+    })
 }
 
 fn player_of(observation: &Observation) -> PlayerId {
