@@ -284,7 +284,8 @@ impl Book {
     /// Puts the entries of the batch's wallets into the plan: from memory, from the database, or newly opened. Answers how many
     /// were opened.
     async fn gather(&mut self, batch: &[Observation], plan: &mut Plan) -> Result<u64, StoreError> {
-        let mut missing: Vec<(PlayerId, Key)> = Vec::new();
+        let mut missing: Vec<&Reading> = Vec::new();
+        let mut wanted: Vec<(PlayerId, Key)> = Vec::new();
         for observation in batch {
             let (player, key) = (player_of(observation), key_of(observation));
             match self.cache.get(&key) {
@@ -292,12 +293,18 @@ impl Book {
                 Some(entry) if entry.player == player => {
                     plan.entries.insert(key, entry.clone());
                 }
-                _ => missing.push((player, key)),
+                _ => {
+                    // An anomaly is noted in the position as well, where there is one, so that it can be seen to end.
+                    wanted.push((player, key));
+                    if let Observation::Reading(reading) = observation {
+                        missing.push(reading);
+                    }
+                }
             }
         }
-        let loaded = positions::load(&self.db, &missing).await?;
-        let unknown = missing.iter().filter(|(_, key)| !loaded.entries.contains_key(key));
-        let new_players: Vec<i32> = unknown.map(|(player, _)| player.0).collect();
+        let loaded = positions::load(&self.db, &wanted).await?;
+        let unknown = missing.iter().filter(|reading| !loaded.entries.contains_key(&reading_key(reading)));
+        let new_players: Vec<i32> = unknown.map(|reading| reading.player.0).collect();
         let elsewhere = if self.rules.policy.first_reading == FirstReading::Award && !new_players.is_empty() {
             positions::players_with_positions(&self.db, new_players).await?
         } else {
@@ -311,9 +318,12 @@ impl Book {
             let Some(counter) = reading.counters.first().filter(|_| !plan.entries.contains_key(&key)) else { continue };
             // A changed wallet's past is never paid, nor one that was another player's (SPEC.md section 1).
             let first_of_player = !elsewhere.contains(&(reading.player.0, reading.pool.to_string()));
-            let past_may_count = first_of_player && !loaded.known.contains(&key);
+            let others = loaded.known.get(&key);
+            let past_may_count = first_of_player && others.is_none();
             let position = open(reading.currency.clone(), counter, &self.rules.policy, past_may_count);
-            plan.entries.insert(key.clone(), Entry::new(reading.player, position));
+            let mut entry = Entry::new(reading.player, position);
+            entry.skip_what_others_had(others.map_or(&[], Vec::as_slice));
+            plan.entries.insert(key.clone(), entry);
             // What was found about this wallet before it had a position has ended with this good answer.
             plan.resolved.push(Resolved { key, player: reading.player, kind: None });
             opened += 1;

@@ -86,9 +86,17 @@ impl Entry {
         })
     }
 
-    /// Raises the mark to `mark` without crediting the difference: that part was credited to another player, who had this
-    /// wallet in between. The baseline rises alike, so that the sum of awards stays high water − baseline.
-    fn skip_to(&mut self, mark: Amount) {
+    /// Raises the mark to the highest of `all` positions of this wallet without crediting the difference: that part was
+    /// another player's, who had this wallet in between. The baseline rises alike, so that the sum of awards stays high
+    /// water − baseline.
+    pub(super) fn skip_what_others_had(&mut self, all: &[Self]) {
+        let same_counter = |entry: &&Self| {
+            entry.player != self.player
+                && entry.epoch == self.epoch
+                && entry.position.currency == self.position.currency
+                && entry.position.source == self.position.source
+        };
+        let Some(mark) = all.iter().filter(same_counter).map(|entry| entry.position.high_water).max() else { return };
         let skipped = mark.checked_sub(self.position.high_water).filter(|skipped| *skipped > Amount::ZERO);
         if let Some(baseline) = skipped.and_then(|skipped| self.position.baseline.checked_add(skipped)) {
             self.position.baseline = baseline;
@@ -103,45 +111,42 @@ impl Entry {
 pub(super) struct Loaded {
     /// The position of the asking player, where there is one.
     pub(super) entries: HashMap<Key, Entry>,
-    /// Wallets of which some position exists, be it another player's.
-    pub(super) known: std::collections::HashSet<Key>,
+    /// Every position of those wallets of which there is one, be it another player's.
+    pub(super) known: HashMap<Key, Vec<Entry>>,
 }
 
-/// Loads the positions of these wallets, each for the player who stands behind it now.
-pub(super) async fn load(db: &impl ConnectionTrait, wallets: &[(PlayerId, Key)]) -> Result<Loaded, StoreError> {
-    let mut loaded = Loaded::default();
-    if wallets.is_empty() {
-        return Ok(loaded);
-    }
+/// The condition that finds every position of these wallets, whosever it is.
+pub(super) fn of_wallets<'a>(wallets: impl IntoIterator<Item = &'a Key>) -> Condition {
     let mut by_pool: HashMap<&PoolName, Vec<&str>> = HashMap::new();
-    for (_, (pool, wallet)) in wallets {
+    for (pool, wallet) in wallets {
         by_pool.entry(pool).or_default().push(wallet.as_str());
     }
-    let wanted = by_pool.into_iter().fold(Condition::any(), |any, (pool, addresses)| {
+    by_pool.into_iter().fold(Condition::any(), |any, (pool, addresses)| {
         any.add(positions::Column::PoolName.eq(pool.as_str()).and(positions::Column::Address.is_in(addresses)))
-    });
-    let rows = positions::Entity::find().filter(wanted).order_by_asc(positions::Column::Id).all(db).await?;
+    })
+}
+
+/// Loads the positions that these players have with these wallets.
+pub(super) async fn load(db: &impl ConnectionTrait, wanted: &[(PlayerId, Key)]) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded::default();
+    if wanted.is_empty() {
+        return Ok(loaded);
+    }
+    let wallets = of_wallets(wanted.iter().map(|(_, key)| key));
+    let rows = positions::Entity::find().filter(wallets).order_by_asc(positions::Column::Id).all(db).await?;
     let mut by_wallet: HashMap<Key, Vec<Entry>> = HashMap::new();
     for row in rows {
         let (Ok(pool), Ok(wallet)) = (row.pool_name.parse(), row.address.parse()) else { continue };
         by_wallet.entry((pool, wallet)).or_default().push(Entry::from_row(row)?);
     }
-    for (player, key) in wallets {
+    for (player, key) in wanted {
         let Some(all) = by_wallet.get(key) else { continue };
-        loaded.known.insert(key.clone());
         let Some(mine) = all.iter().find(|entry| entry.player == *player) else { continue };
         let mut mine = mine.clone();
-        let same_counter = |entry: &&Entry| {
-            entry.player != mine.player
-                && entry.epoch == mine.epoch
-                && entry.position.currency == mine.position.currency
-                && entry.position.source == mine.position.source
-        };
-        if let Some(mark) = all.iter().filter(same_counter).map(|entry| entry.position.high_water).max() {
-            mine.skip_to(mark);
-        }
+        mine.skip_what_others_had(all);
         loaded.entries.insert(key.clone(), mine);
     }
+    loaded.known = by_wallet;
     Ok(loaded)
 }
 
