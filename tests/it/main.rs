@@ -9,5 +9,6 @@
 mod actors;
 mod cli;
 mod daemon;
+mod database;
 mod support;
 mod support_tests;
