@@ -7,6 +7,7 @@ pub mod book;
 mod bulk;
 mod connect;
 mod error;
+mod guard;
 pub mod outbox;
 mod plan;
 pub mod players;

@@ -1,6 +1,6 @@
 //! The one transaction: positions, players' totals, events, snapshots and anomalies of a batch, all or nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 use entity::{Money, anomalies, mining_events, players, pool_snapshots, positions};
@@ -14,12 +14,13 @@ use sea_orm::{
 use super::StoreError;
 use super::book::AwardedEvent;
 use super::bulk::{BulkUpdate, Kind};
+use super::guard::guard_wallets;
 use super::plan::{EventDraft, Plan};
-use super::positions::{Entry, Key, of_wallets};
+use super::positions::{Entry, Key};
 use crate::domain::{Amount, PlayerId, Points};
 
 /// Rows of one statement. SQLite allows 32,766 parameters, PostgreSQL 65,535; the widest row here has 24.
-const ROWS_PER_STATEMENT: usize = 1_000;
+pub(super) const ROWS_PER_STATEMENT: usize = 1_000;
 
 /// Writes `plan`, giving inserted positions their ids, and answers the awards with the totals they led to.
 pub(super) async fn write(
@@ -90,39 +91,6 @@ async fn insert_positions(
             entry.id = ids.get(&(entry.player.0, pool.as_str(), wallet.as_str())).copied();
             // What was just inserted needs no update.
             entry.dirty = false;
-        }
-    }
-    Ok(())
-}
-
-/// Locks every position of the wallets that are credited, in the order of their ids, and refuses when another player was
-/// credited meanwhile for a part of the same rise: another process may have seen a wallet change hands that this one has not.
-async fn guard_wallets(db: &DatabaseTransaction, plan: &Plan) -> Result<(), StoreError> {
-    let keys: BTreeSet<&Key> = plan.events.iter().map(|event| &event.key).collect();
-    for chunk in keys.into_iter().collect::<Vec<_>>().chunks(ROWS_PER_STATEMENT) {
-        let rows = positions::Entity::find()
-            .filter(of_wallets(chunk.iter().copied()))
-            .order_by_asc(positions::Column::Id)
-            .lock_exclusive()
-            .all(db)
-            .await?;
-        let mut rivals: HashMap<(&str, &str), Vec<&positions::Model>> = HashMap::new();
-        for row in &rows {
-            rivals.entry((row.pool_name.as_str(), row.address.as_str())).or_default().push(row);
-        }
-        for event in &plan.events {
-            let (pool, wallet) = &event.key;
-            let Some(entry) = plan.entries.get(&event.key) else { continue };
-            let is_ahead = |row: &&positions::Model| {
-                row.player_id != event.player.0
-                    && row.epoch == entry.epoch
-                    && row.currency == entry.position.currency.as_str()
-                    && row.source == entry.position.source
-                    && row.high_water.0 > event.credit.previous.to_decimal()
-            };
-            if rivals.get(&(pool.as_str(), wallet.as_str())).is_some_and(|rows| rows.iter().any(|row| is_ahead(row))) {
-                return Err(StoreError::Stale);
-            }
         }
     }
     Ok(())
