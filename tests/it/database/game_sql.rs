@@ -56,7 +56,10 @@ async fn rows_of_the_original_service_are_read_and_never_sent(bench: Bench) {
         ))
         .await;
     bench
-        .execute("INSERT INTO mining_events (player_id, pool_name, advc_amount, ap_awarded, previous_paid, current_paid) VALUES (1, 'rplant', 1, 1, 0, 1)")
+        .execute(
+            "INSERT INTO mining_events (player_id, pool_name, advc_amount, ap_awarded, previous_paid, current_paid) \
+             VALUES (1, 'rplant', 1, 1, 0, 1)",
+        )
         .await;
     bench
         .execute(
@@ -93,9 +96,17 @@ async fn what_the_game_takes_and_gives_is_kept_to_the_last_place(bench: Bench) {
 }
 
 async fn a_player_who_can_not_be_polled_hinders_nobody(bench: Bench) {
-    bench.execute("INSERT INTO players (username, email, wallet_address, verified) VALUES ('a', 'a', '', TRUE), ('b', 'b', 'two words', TRUE), ('c', 'c', 'Wc', TRUE)").await;
     bench
-        .execute("INSERT INTO player_wallets (player_id, pool_name, address) VALUES (3, 'No Pool', 'x'), (3, 'zpool', ''), (1, 'zpool', 'bc1a')")
+        .execute(
+            "INSERT INTO players (username, email, wallet_address, verified) \
+         VALUES ('a', 'a', '', TRUE), ('b', 'b', 'two words', TRUE), ('c', 'c', 'Wc', TRUE)",
+        )
+        .await;
+    bench
+        .execute(
+            "INSERT INTO player_wallets (player_id, pool_name, address) \
+             VALUES (3, 'No Pool', 'x'), (3, 'zpool', ''), (1, 'zpool', 'bc1a')",
+        )
         .await;
     let roster = load_roster(&bench.db).await.expect("a roster");
     let wallets: Vec<Option<&str>> =

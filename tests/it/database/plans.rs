@@ -26,7 +26,8 @@ async fn fill(bench: &Bench) {
     };
     for sql in [
         format!(
-            "INSERT INTO players (username, email, wallet_address, verified, event_sequence) SELECT 'p' || n, 'm' || n, 'w' || n, TRUE, 1 FROM {numbers}"
+            "INSERT INTO players (username, email, wallet_address, verified, event_sequence) \
+             SELECT 'p' || n, 'm' || n, 'w' || n, TRUE, 1 FROM {numbers}"
         ),
         format!(
             "INSERT INTO positions (player_id, pool_name, address, currency, source, baseline, high_water, sequence, readings) \
@@ -54,21 +55,22 @@ async fn plan(db: &DatabaseConnection, statement: &Statement) -> Vec<String> {
     rows.iter().map(|row| row.try_get("", column).expect("a step")).collect()
 }
 
-/// The first step of a plan that reads a long table from end to end.
+/// The first step of a plan that reads a long table from end to end. Reading the outbox's partial index so is what it is for.
 fn whole_table(plan: &[String], sql: &str) -> Option<String> {
+    // SQLite names the alias: the outbox calls its events `e` and `o`, and its players `p`.
+    let aliases = if is_outbox(sql) { ["e", "o", "p"].as_slice() } else { &[] };
     let reads_whole = |step: &&String| {
-        LONG.iter().any(|table| {
-            // SQLite names the alias: the outbox calls its events `e` and `o`, and its players `p`.
-            let alias = if sql.contains("FROM mining_events e ") { ["e", "o", "p"].as_slice() } else { &[] };
-            let names = |name: &&str| {
-                step.contains(&format!("Seq Scan on {name} "))
-                    || step.as_str() == format!("SCAN {name}")
-                    || step.starts_with(&format!("SCAN {name} ")) && !step.contains("ix_mining_events_outbox")
-            };
-            names(table) || alias.iter().any(|alias| names(alias))
+        LONG.iter().chain(aliases).any(|name| {
+            let words = format!("{step} ");
+            words.contains(&format!("Seq Scan on {name} "))
+                || words.starts_with(&format!("SCAN {name} ")) && !words.contains("ix_mining_events_outbox")
         })
     };
     plan.iter().find(reads_whole).cloned()
+}
+
+fn is_outbox(sql: &str) -> bool {
+    sql.contains("FROM mining_events e ")
 }
 
 async fn no_statement_of_the_daemon_reads_a_long_table_whole(bench: Bench) {
@@ -106,7 +108,7 @@ async fn no_statement_of_the_daemon_reads_a_long_table_whole(bench: Bench) {
     for statement in explained {
         let plan = plan(&bench.db, statement).await;
         assert_eq!(whole_table(&plan, &statement.sql), None, "{}\n{plan:#?}", statement.sql);
-        if statement.sql.contains("FROM mining_events e ") {
+        if is_outbox(&statement.sql) {
             assert!(plan.iter().any(|step| step.contains("ix_mining_events_outbox")), "{plan:#?}");
         }
     }
