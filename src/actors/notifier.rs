@@ -28,13 +28,11 @@ use crate::store::outbox::{Attempt, Undelivered};
 
 /// Notices under way at once, over all players.
 pub const WINDOW: usize = 256;
-/// How often rows are looked for without any hint, and acknowledgements are found overdue.
+/// How often rows are looked for without any hint, acknowledgements are found overdue, and what the ledger could not do is
+/// asked of it again.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often the awards that wait are counted.
 const COUNT_EVERY: u32 = 30;
-/// The pause after the ledger could not be asked.
-const LEDGER_PAUSE: Duration = Duration::from_millis(500);
-
 /// How notices are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryRules {
@@ -138,7 +136,8 @@ impl Notifier {
 
     /// Looks for rows to send, unless a look is under way.
     fn look(&mut self, ctx: &mut Context<Self>) {
-        let room = WINDOW.saturating_sub(self.in_flight.len());
+        // What waits to be marked takes room too: a ledger that cannot store stops the sending after one window.
+        let room = WINDOW.saturating_sub(self.busy.len());
         if !self.up || room == 0 {
             return;
         }
@@ -159,13 +158,13 @@ impl Notifier {
                     }
                     actor.release_drain();
                 }
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "outbox_unavailable");
-                    ctx.run_later(LEDGER_PAUSE, |actor, ctx| actor.look(ctx));
-                }
-                // The ledger was restarted.
-                Err(_) => {
-                    ctx.run_later(LEDGER_PAUSE, |actor, ctx| actor.look(ctx));
+                // Away or restarted: the sweep looks again.
+                failed => {
+                    if let Ok(Err(error)) = failed {
+                        tracing::warn!(%error, "outbox_unavailable");
+                    }
+                    actor.look_again = false;
+                    actor.release_drain();
                 }
             }
         }));
@@ -174,7 +173,7 @@ impl Notifier {
     /// Sends what was found. Answers whether there may be more for other players.
     fn send_all(&mut self, found: Vec<Undelivered>) -> bool {
         let before = self.in_flight.len();
-        let full = before + found.len() >= WINDOW;
+        let full = self.busy.len() + found.len() >= WINDOW;
         for event in found {
             // The link may have broken since, or the row may be under way by an earlier look.
             if !self.up || self.busy.contains(&event.player) {
@@ -197,7 +196,7 @@ impl Notifier {
 
     fn acknowledged(&mut self, event_id: EventId, ctx: &mut Context<Self>) {
         self.metrics.acked += 1;
-        // One that comes after its time is over counts all the same: a slow server would else never be done.
+        // One that comes after the time-out counts too, or a slow server would be told for ever what it has long known.
         if let Some(sent) = self.in_flight.remove(&event_id) {
             self.metrics.ack_time.record(self.clock.now().saturating_sub(sent.sent_at));
             self.unsaved_players.push(sent.player);
@@ -247,16 +246,15 @@ impl Notifier {
                 actor.look(ctx);
                 actor.release_drain();
             } else {
-                // Lost or refused: an acknowledgement is kept until it is stored.
+                // Lost or refused: an acknowledgement is kept until it is stored. The sweep tries again.
                 actor.unsaved.acknowledged.extend(delivery.acknowledged);
                 actor.unsaved.attempts.extend(delivery.attempts);
                 actor.unsaved_players.extend(players);
-                ctx.run_later(LEDGER_PAUSE, |actor, ctx| actor.save(ctx));
             }
         }));
     }
 
-    /// Finds overdue acknowledgements and forgotten rows, and arms itself again.
+    /// Finds overdue acknowledgements and forgotten rows, stores what could not be stored, and arms itself again.
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         let overdue = |sent: &&InFlight| now.saturating_sub(sent.sent_at) >= self.rules.ack_timeout;
@@ -264,6 +262,7 @@ impl Notifier {
         for event_id in late {
             self.unacknowledged(event_id, "no acknowledgement in time", ctx);
         }
+        self.save(ctx);
         self.look(ctx);
         if self.sweeps.is_multiple_of(COUNT_EVERY) {
             self.count(ctx);
