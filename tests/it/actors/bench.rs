@@ -10,10 +10,11 @@ use pool_poller::clock::Clock;
 use pool_poller::domain::{Amount, PlayerId, PoolName, Wallet};
 use serde_json::Value;
 
-/// Runs a test in an actix system of its own, on paused time.
+/// Runs a test in an actix system of its own, on paused time. A test that waits for what never comes fails after a day.
 pub(crate) fn paused<T>(test: impl Future<Output = T>) -> T {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    actix_rt::System::with_tokio_rt(|| runtime().expect("a runtime")).block_on(test)
+    let system = actix_rt::System::with_tokio_rt(|| runtime().expect("a runtime"));
+    system.block_on(async { tokio::time::timeout(secs(86_400), test).await.expect("the test ends within a day") })
 }
 
 /// Lets everything that is ready run. In paused time this is exact: the clock only moves once nothing else is to be done.
