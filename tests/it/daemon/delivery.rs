@@ -63,23 +63,26 @@ fn a_game_server_that_never_acknowledges_is_asked_again_in_order_until_it_does(e
     let mut bench = Bench::with(engine, &[SimPool::CpuPool]);
     bench.set("NOTIFY_ACK_TIMEOUT", "1");
     let (alice, bob) = (bench.add_player("alice"), bench.add_player("bob"));
-    bench.game.set_acks(AckMode::Never);
-    let daemon = bench.start_with_positions(2);
-    three_awards(&bench, &alice, &bob);
-    eventually("repeated notices", DEADLINE, || (arrived(&bench, "alice").len() > 1).then_some(()));
-    nobody_is_notified(&bench);
-    assert!(arrived(&bench, "alice").iter().all(|sequence| *sequence == 1), "the second waits for the first");
-    assert!(!arrived(&bench, "bob").is_empty(), "and nobody else does");
-
     bench.game.set_acks(AckMode::Refuse("not now".to_owned()));
+    let daemon = bench.start_with_positions(2);
+    bench.pay(SimPool::CpuPool, &alice, "1.5");
     daemon.wait_for_event("notification_not_acknowledged", |event| event["reason"].to_string().contains("not now"));
     nobody_is_notified(&bench);
+
+    bench.game.set_acks(AckMode::Never);
+    bench.pay(SimPool::CpuPool, &alice, "2.5");
+    bench.pay(SimPool::CpuPool, &bob, "1");
+    daemon.wait_for_event("notification_not_acknowledged", |event| event["reason"].to_string().contains("in time"));
+    bench.wait_awards(3);
+    eventually("bob's notice", DEADLINE, || (!arrived(&bench, "bob").is_empty()).then_some(()));
+    nobody_is_notified(&bench);
+    assert!(arrived(&bench, "alice").len() > 1 && arrived(&bench, "alice").iter().all(|sequence| *sequence == 1));
+
     bench.game.set_acks(AckMode::Always);
-    // After several attempts the next one may be half a minute away; a reconnect does not shorten that.
     bench.wait_notified(3);
     let mut order = arrived(&bench, "alice");
     order.dedup();
-    assert_eq!(order, [1, 2]);
+    assert_eq!(order, [1, 2], "the second waited for the first");
     daemon.stop();
 }
 
