@@ -55,6 +55,7 @@ fn wait_for_a_bad_moment(bench: &Bench, daemon: &Daemon, kill: usize, rng: &mut 
             let pool = POOLS[rng.usize(..POOLS.len())];
             let answered = bench.pools.requests(pool).good;
             assert!(bench.pools.wait_counts(pool, DEADLINE, |counts| counts.good > answered));
+            thread::sleep(Duration::from_millis(rng.u64(0..40)));
         }
         // A notice has arrived: its acknowledgement is on the way back.
         1 => {

@@ -111,6 +111,12 @@ fn a_counter_that_falls_and_comes_back_pays_only_what_is_new(engine: Engine) {
         "only what is above the old mark"
     );
     assert_eq!(bench.rows.player("alice").total_ap, money("150"));
+
+    set("0");
+    eventually("an anomaly", DEADLINE, || bench.rows.anomalies().get(2).map(|anomaly| anomaly.seen_at));
+    set("12.5");
+    let awards = bench.wait_notified(2);
+    assert_eq!((awards[1].advc_amount, awards[1].previous_paid), (money("0.5"), money("12")), "what was awarded counts as old");
     daemon.stop();
 }
 
