@@ -75,7 +75,10 @@ fn is_outbox(sql: &str) -> bool {
 
 async fn no_statement_of_the_daemon_reads_a_long_table_whole(bench: Bench) {
     fill(&bench).await;
-    bench.execute("ANALYZE").await;
+    if bench.is_postgres() {
+        // Its own vacuum does so. Nobody does it on SQLite, where the plans must hold with statistics and without.
+        bench.execute("ANALYZE").await;
+    }
     let sent: Arc<Mutex<Vec<Statement>>> = Arc::default();
     let mut db = bench.connect_again().await;
     let log = Arc::clone(&sent);
@@ -105,7 +108,13 @@ async fn no_statement_of_the_daemon_reads_a_long_table_whole(bench: Bench) {
     for part in ["\"positions\"", "UPDATE positions", "UPDATE players", "JOIN players p ", "COUNT(", "UPDATE mining_events"] {
         assert!(explained.iter().any(|statement| statement.sql.contains(part)), "no statement with {part} was seen");
     }
-    for statement in explained {
+    assert_plans(&bench, &explained).await;
+    bench.execute("ANALYZE").await;
+    assert_plans(&bench, &explained).await;
+}
+
+async fn assert_plans(bench: &Bench, statements: &[&Statement]) {
+    for statement in statements {
         let plan = plan(&bench.db, statement).await;
         assert_eq!(whole_table(&plan, &statement.sql), None, "{}\n{plan:#?}", statement.sql);
         if is_outbox(&statement.sql) {
