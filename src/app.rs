@@ -17,7 +17,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 use crate::actors::ReportMetrics;
-use crate::actors::ledger::{self, CountWaiting, Ledger, Subscribe};
+use crate::actors::ledger::{self, CountWaiting, Ledger, Subscribe, Upkeep};
 use crate::actors::notifier::{self, DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
 use crate::actors::pool::{self, Pace, Pool};
 use crate::actors::scheduler::{self, CycleSummary, Mode, PoolSlot, Scheduler};
@@ -95,11 +95,16 @@ impl Daemon {
             rates: settings.rates().iter().map(|(currency, rate)| (currency.clone(), *rate)).collect(),
             snapshots: settings.snapshot_policy,
         };
+        // A single cycle is no time for it, and a dry run writes nothing.
+        let upkeep = Upkeep {
+            retention_days: settings.snapshot_retention_days.filter(|_| !options.dry_run),
+            is_daemon: matches!(options.mode, Mode::Every(_)),
+        };
         let ledger = Supervisor::start({
             let (db, rules, supervision) = (db.clone(), Arc::new(rules), supervision("ledger".to_owned()));
             move |ctx: &mut Context<Ledger>| {
                 ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-                Ledger::new(db, rules, options.dry_run, supervision)
+                Ledger::new(db, rules, options.dry_run, supervision).with_upkeep(upkeep)
             }
         });
 

@@ -148,6 +148,14 @@ pub struct LedgerMetrics {
     pub dropped: u64,
     /// Positions held in memory.
     pub positions_cached: u64,
+    /// Old snapshots deleted.
+    pub rows_pruned: u64,
+    /// Differences that the last verification found, once there was one.
+    pub verify_last_differences: Option<u64>,
+    /// When the last verification ended, UTC.
+    pub verify_last_at: Option<String>,
+    /// Verifications that could not be finished.
+    pub verify_failures: u64,
     /// Restarts after a failure.
     pub restarts: u64,
 }

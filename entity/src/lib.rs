@@ -9,6 +9,7 @@ mod money;
 pub mod player_wallets;
 pub mod players;
 pub mod pool_snapshots;
+pub mod position_rebases;
 pub mod positions;
 
 pub use money::Money;

@@ -1,6 +1,8 @@
 //! `mining_events`: one row for each payout that was found, and the outbox of the notifier.
 //!
-//! Rows are never deleted and their amounts never edited. `status` and the delivery columns are what changes.
+//! Rows are never deleted and their amounts never edited. `status`, with what an operator's decision fills in, and the delivery
+//! columns are what changes. What was awarded wrongly is taken back by a row of its own with negative amounts, which names the
+//! one that it reverses.
 
 use sea_orm::entity::prelude::*;
 
@@ -26,7 +28,7 @@ pub struct Model {
     pub pool_name: String,
     /// The payout in ADVC.
     pub advc_amount: Money,
-    /// AP given for it; zero while held.
+    /// AP given for it; zero while held or rejected, negative where it reverses another event.
     pub ap_awarded: Money,
     /// The high-water mark before, in ADVC at the rate of the moment.
     pub previous_paid: Money,
@@ -42,7 +44,8 @@ pub struct Model {
     pub event_id: Option<String>,
     /// The position that rose.
     pub position_id: Option<i64>,
-    /// The number of the event within its position, from 1.
+    /// The number of the event within its position, from 1; null where it reverses another event. An operator's rebase takes a
+    /// number too.
     pub position_sequence: Option<i64>,
     /// The number of the award within its player's, from 1 without gaps; null while held or rejected.
     pub player_sequence: Option<i64>,
@@ -72,6 +75,18 @@ pub struct Model {
     pub next_attempt_at: Option<DateTime>,
     /// Given up after `NOTIFY_MAX_ATTEMPTS`; `events replay` sends again.
     pub delivery_dead: bool,
+    /// The position's epoch at the time; part of what the event's id is derived from.
+    pub epoch: i32,
+    /// AP for one ADVC at the moment; null while held, and in rows from before there was this column.
+    pub ap_per_advc: Option<Money>,
+    /// When an operator approved or rejected it or, on a reversing event, ordered it; UTC.
+    pub decided_at: Option<DateTime>,
+    /// Which operator.
+    pub decided_by: Option<String>,
+    /// Why.
+    pub decision_reason: Option<String>,
+    /// The event that this one takes back.
+    pub reverses: Option<i64>,
 }
 
 /// No relation is followed through the ORM.

@@ -3,6 +3,7 @@
 //! The unique keys that make awarding idempotent live here.
 
 mod m20261122_000001_create_tables;
+mod m20261122_000002_decisions;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
@@ -12,6 +13,6 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_create_tables::Migration)]
+        vec![Box::new(m20261122_000001_create_tables::Migration), Box::new(m20261122_000002_decisions::Migration)]
     }
 }

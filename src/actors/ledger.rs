@@ -5,6 +5,8 @@
 //! lost; after a panic the positions are read again from the database.
 //! Leaves to others: the money rule (`domain::payout`), the transaction (`store::book`), delivery (the notifier).
 
+mod upkeep;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -12,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use chrono::NaiveDateTime;
 use sea_orm::DatabaseConnection;
 use tokio::sync::oneshot;
 
@@ -21,9 +24,11 @@ use crate::clock::Clock;
 use crate::domain::backoff::Backoff;
 use crate::domain::{Amount, EventId, PlayerId, Points, PoolName};
 use crate::metrics::LedgerMetrics;
-use crate::store::book::{Book, Observation, Report, Rules};
+use crate::store::book::{Book, Observation, Rebased, Report, Rules};
 use crate::store::outbox::{self, Attempt, Undelivered};
-use crate::store::{Roster, StoreError, load_roster, now_utc};
+use crate::store::{Roster, StoreError, load_roster, now_utc, prune};
+
+pub use upkeep::{Prune, Upkeep, Verify};
 
 /// Observations of one transaction at most, unless a single message holds more.
 const OBSERVATIONS_PER_COMMIT: usize = 500;
@@ -48,6 +53,8 @@ pub struct Ledger {
     committing: bool,
     /// A cycle began while the book was away: it forgets the anomalous positions when it is back.
     forget_when_back: bool,
+    /// What an operator has rebased and the book has not forgotten yet, and how far that is known.
+    rebased: Rebased,
     /// Nothing happens before the pause after a restart is over.
     paused: bool,
     /// Set when the program is ending: a database that is away is then not waited for.
@@ -59,12 +66,24 @@ pub struct Ledger {
     supervision: Supervision,
     metrics: LedgerMetrics,
     ap_awarded: Points,
+    upkeep: upkeep::State,
 }
 
 /// One item of the queue.
 enum Work {
-    Record { observations: Arc<Vec<Observation>>, pool: PoolName, reply: oneshot::Sender<Result<Recorded, LedgerError>> },
-    Deliver { delivery: RecordDelivery, reply: oneshot::Sender<Result<(), LedgerError>> },
+    Record {
+        observations: Arc<Vec<Observation>>,
+        pool: PoolName,
+        reply: oneshot::Sender<Result<Recorded, LedgerError>>,
+    },
+    Deliver {
+        delivery: RecordDelivery,
+        reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    /// Delete some snapshots from before this moment. Between two commits, so that neither waits for long.
+    Prune {
+        before: NaiveDateTime,
+    },
 }
 
 /// Why the ledger did not do as asked. In each case it is safe to ask again.
@@ -93,6 +112,7 @@ impl Ledger {
             queue: VecDeque::new(),
             committing: false,
             forget_when_back: false,
+            rebased: Rebased::default(),
             paused: false,
             draining: Rc::new(Cell::new(false)),
             drained: Vec::new(),
@@ -100,6 +120,7 @@ impl Ledger {
             supervision,
             metrics: LedgerMetrics::default(),
             ap_awarded: Points::ZERO,
+            upkeep: upkeep::State::default(),
         }
     }
 
@@ -130,7 +151,7 @@ impl Ledger {
         while let Some(work) = self.queue.front() {
             let size = match work {
                 Work::Record { observations, .. } => observations.len(),
-                Work::Deliver { .. } => 0,
+                Work::Deliver { .. } | Work::Prune { .. } => 0,
             };
             if !batch.is_empty() && observations + size > OBSERVATIONS_PER_COMMIT {
                 break;
@@ -155,9 +176,13 @@ impl Ledger {
         let book = self.book.insert(committed.book);
         if std::mem::take(&mut self.forget_when_back) {
             book.forget_anomalous();
+            book.forget(&self.rebased.take());
         }
         for kind in committed.failures {
             *self.metrics.failures.entry(kind).or_default() += 1;
+        }
+        if let Some(pruned) = committed.pruned {
+            self.pruned(pruned);
         }
         if let Some((report, took)) = committed.report {
             self.count(&report, took);
@@ -221,6 +246,7 @@ impl Actor for Ledger {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.arm_upkeep(ctx);
         if let Some(pause) = self.supervision.take_pause() {
             self.paused = true;
             ctx.run_later(pause, |actor, ctx| {
@@ -238,6 +264,7 @@ impl Supervised for Ledger {
         self.book = Some(Book::new(self.db.clone(), Arc::clone(&self.rules), self.dry_run));
         self.queue.clear();
         self.committing = false;
+        self.upkeep.restarting();
     }
 }
 
@@ -265,15 +292,29 @@ impl Handler<Subscribe> for Ledger {
 pub struct LoadRoster;
 
 impl Handler<LoadRoster> for Ledger {
-    type Result = ResponseFuture<Result<Roster, LedgerError>>;
+    type Result = ResponseActFuture<Self, Result<Roster, LedgerError>>;
 
     fn handle(&mut self, _: LoadRoster, _ctx: &mut Self::Context) -> Self::Result {
-        match &mut self.book {
-            Some(book) => book.forget_anomalous(),
-            None => self.forget_when_back = true,
-        }
-        let db = self.db.clone();
-        Box::pin(async move { load_roster(&db).await.map_err(|error| LedgerError::Database(error.to_string())) })
+        let (db, seen) = (self.db.clone(), self.rebased.newest);
+        let load = async move {
+            let database = |error: StoreError| LedgerError::Database(error.to_string());
+            let rebased = Rebased::since(&db, seen).await.map_err(database)?;
+            Ok((rebased, load_roster(&db).await.map_err(database)?))
+        };
+        // The pools ask only when they have the roster, so what was decided until now is seen in this cycle.
+        let forget = |loaded: Result<(Rebased, Roster), LedgerError>, actor: &mut Self, _: &mut Context<Self>| {
+            let (rebased, roster) = loaded?;
+            actor.rebased.merge(rebased);
+            match &mut actor.book {
+                Some(book) => {
+                    book.forget_anomalous();
+                    book.forget(&actor.rebased.take());
+                }
+                None => actor.forget_when_back = true,
+            }
+            Ok(roster)
+        };
+        Box::pin(load.into_actor(self).map(forget))
     }
 }
 
@@ -333,6 +374,8 @@ struct Committed {
     book: Book,
     report: Option<(Report, Duration)>,
     failures: Vec<&'static str>,
+    /// Snapshots deleted before this moment, where that was asked for.
+    pruned: Option<(NaiveDateTime, Result<u64, StoreError>)>,
 }
 
 /// Stores a batch and answers its senders. Waits for a database that is away until the program is ending.
@@ -340,6 +383,7 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, draini
     let clock = Clock::start();
     let mut failures = Vec::new();
     let mut records = Vec::new();
+    let mut pruned = None;
     for work in batch {
         match work {
             Work::Record { observations, pool, reply } => records.push((observations, pool, reply)),
@@ -348,10 +392,12 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, draini
                 // A notifier that was restarted meanwhile asks again.
                 let _ = reply.send(stored);
             }
+            // Not repeated: there is time, and the next hour comes.
+            Work::Prune { before } => pruned = Some((before, prune::prune_batch(&db, before).await)),
         }
     }
     if records.is_empty() {
-        return Committed { book, report: None, failures };
+        return Committed { book, report: None, failures, pruned };
     }
     let observations: Vec<Observation> = match records.as_slice() {
         [(only, ..)] => only.as_ref().clone(),
@@ -373,7 +419,7 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, draini
             None
         }
     };
-    Committed { book, report, failures }
+    Committed { book, report, failures, pruned }
 }
 
 /// Repeats `attempt` with growing pauses until it succeeds or the program is ending. The failure is logged when it begins and
@@ -481,6 +527,7 @@ impl Handler<Drain> for Ledger {
 
     fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
         self.draining.set(true);
+        self.upkeep.draining();
         let (reply, outcome) = oneshot::channel();
         self.drained.push(reply);
         self.pump(ctx);

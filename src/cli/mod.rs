@@ -1,14 +1,22 @@
 //! The command line: one file a subcommand.
 
+mod backup;
+mod decision;
 mod demo;
+mod events;
+mod explain;
 mod migrate;
 mod once;
 mod output;
 mod players;
 mod pools;
+mod positions;
+mod prune;
 mod run;
 mod session;
 mod table;
+mod verify;
+mod wallet;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +45,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 wrong arguments; 70 an
 /// The exit code of a daemon in which an actor failed for good, so that systemd starts it afresh.
 pub const EXIT_FATAL: u8 = 70;
 
+/// The exit code of wrong arguments, as clap has it.
+const EXIT_USAGE: u8 = 2;
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon until SIGTERM or SIGINT (the default).
@@ -58,6 +69,30 @@ enum Command {
     /// Show the pools.
     #[command(subcommand)]
     Pools(pools::Command),
+    /// Show events, and decide about held and wrong ones.
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Show positions, and count one from another mark.
+    #[command(subcommand)]
+    Positions(positions::Command),
+    /// Prove row by row that everything adds up; exit code 1 when something does not.
+    ///
+    /// Reads one consistent state and holds up no writer; the daemon does the same every night.
+    ///
+    /// Example: pool-poller verify --json | jq .differences
+    Verify(verify::Args),
+    /// Show what made an event or a player's totals: readings, rate, rule, decision and delivery.
+    ///
+    /// Example: pool-poller explain 17
+    Explain(explain::Args),
+    /// Copy the SQLite database while the daemon runs, and check the copy; on PostgreSQL, say which pg_dump to run.
+    ///
+    /// Example: pool-poller backup /var/backups/pool-poller-2026-11-22.db
+    Backup(backup::Args),
+    /// Delete old snapshots. It never changes what is awarded; the daemon does the same every hour.
+    ///
+    /// Example: pool-poller prune --days 7 --dry-run
+    Prune(prune::Args),
 }
 
 /// Runs the command line and answers the exit code.
@@ -74,6 +109,12 @@ pub fn main() -> ExitCode {
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Players(command) => players::run(config, command).await,
             Command::Pools(command) => pools::run(config, command),
+            Command::Events(command) => events::run(config, command).await,
+            Command::Positions(command) => positions::run(config, command).await,
+            Command::Verify(args) => verify::run(config, args).await,
+            Command::Explain(args) => explain::run(config, args).await,
+            Command::Backup(args) => backup::run(config, args).await,
+            Command::Prune(args) => prune::run(config, args).await,
         }
     });
     match outcome {

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use entity::players::Model;
 use serde_json::json;
 
+use super::decision::exact;
 use super::output::print;
 use super::table::{table, yes};
-use super::{Session, Stop};
+use super::{Session, Stop, wallet};
 use crate::domain::{PoolName, Wallet};
 use crate::store::now_utc;
 use crate::store::players::{self, Flag, NewPlayer};
@@ -36,6 +37,12 @@ pub(super) enum Command {
         /// The player's name or id.
         player: String,
     },
+    /// Show, set or remove the address by which one pool knows a player.
+    ///
+    /// Another address opens a new position: counting begins anew there, and what was awarded stays.
+    ///
+    /// Example: pool-poller players wallet alice zpool bc1q…
+    Wallet(wallet::Args),
 }
 
 /// Arguments of `players add`.
@@ -94,6 +101,7 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
             let next = if verified { "polled from the next cycle on" } else { "not polled until `pool-poller players verify`" };
             print(format_args!("player {id} ({name}) added, {next}"))?;
         }
+        Command::Wallet(args) => wallet::run(&session, &db, args).await?,
         Command::List { json } => {
             let rows = players::list(&db).await.map_err(Stop::failed)?;
             print(if json { as_json(&rows) } else { as_table(&rows) })?;
@@ -141,9 +149,4 @@ fn as_json(rows: &[Model]) -> String {
         })
         .collect();
     format!("{:#}", json!(rows))
-}
-
-/// A JSON number with the exact digits.
-fn exact(money: entity::Money) -> serde_json::Value {
-    money.0.normalize().to_string().parse().map_or(serde_json::Value::Null, serde_json::Value::Number)
 }

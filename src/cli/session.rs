@@ -27,6 +27,11 @@ impl Stop {
         Self { code: 1, message: message.to_string() }
     }
 
+    /// The arguments do not say enough.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self { code: super::EXIT_USAGE, message: message.to_string() }
+    }
+
     /// A setting, or what a setting points to, is wrong.
     pub fn config(message: impl fmt::Display) -> Self {
         Self { code: EXIT_CONFIG, message: message.to_string() }

@@ -14,16 +14,13 @@ pub(super) fn table(headings: &[&str], right: &[&str], rows: impl IntoIterator<I
             }
         }
     }
-    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(plain)));
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(|cell| visible(&cell))));
     table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 /// The game writes names too: what would break the table or command the terminal is shown as `\u{1b}`.
-fn plain(cell: String) -> String {
-    if !cell.chars().any(char::is_control) {
-        return cell;
-    }
-    cell.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+pub(super) fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// `yes` or `no`.

@@ -103,6 +103,13 @@ impl Amount {
         self.0.checked_sub(other.0).and_then(Self::from_units)
     }
 
+    /// The same amount taken away instead of given.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        // The range is symmetric.
+        Self(-self.0)
+    }
+
     /// The amount in another currency: `self × rate`, rounded half to even at eight places.
     ///
     /// # Errors

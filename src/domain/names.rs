@@ -175,6 +175,12 @@ impl EventId {
         }
         Self(Uuid::new_v5(&EVENT_NAMESPACE, name.as_bytes()))
     }
+
+    /// The id of the event that takes back the one named `reversed`: its event id, or what else it is known by.
+    #[must_use]
+    pub fn reversal(reversed: &str) -> Self {
+        Self(Uuid::new_v5(&EVENT_NAMESPACE, format!("{reversed}\nreversal").as_bytes()))
+    }
 }
 
 impl fmt::Display for EventId {

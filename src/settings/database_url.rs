@@ -67,6 +67,20 @@ impl DatabaseUrl {
         self.backend
     }
 
+    /// The command that backs up a PostgreSQL database into `file`, which is quoted already. Without the password.
+    #[must_use]
+    pub fn pg_dump_command(&self, file: &str) -> Option<String> {
+        let mut url = Url::parse(self.expose()).ok()?;
+        url.set_password(None).ok()?;
+        let secret: Vec<(String, String)> =
+            url.query_pairs().filter(|(key, _)| key != "password").map(|(key, value)| (key.into(), value.into())).collect();
+        url.set_query(None);
+        if !secret.is_empty() {
+            url.query_pairs_mut().extend_pairs(secret);
+        }
+        Some(format!("pg_dump --format=custom --file={file} '{}'", url.as_str().replace('\'', "%27")))
+    }
+
     /// Whether it is a SQLite database that ends with the process.
     #[must_use]
     pub fn is_in_memory(&self) -> bool {

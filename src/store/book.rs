@@ -126,6 +126,37 @@ impl Report {
     }
 }
 
+/// Positions that an operator has rebased.
+#[derive(Debug, Default)]
+pub struct Rebased {
+    wallets: Vec<Key>,
+    /// The number of the newest rebase that was seen.
+    pub newest: i64,
+}
+
+impl Rebased {
+    /// What was rebased since the rebase numbered `after`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn since(db: &DatabaseConnection, after: i64) -> Result<Self, StoreError> {
+        let (wallets, newest) = positions::rebased_since(db, after).await?;
+        Ok(Self { wallets, newest })
+    }
+
+    /// Takes the wallets out; the number stays.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self { wallets: std::mem::take(&mut self.wallets), newest: self.newest }
+    }
+
+    /// Puts two answers together.
+    pub fn merge(&mut self, other: Self) {
+        self.wallets.extend(other.wallets);
+        self.newest = self.newest.max(other.newest);
+    }
+}
+
 /// The ledger's memory of positions and its way to store them.
 #[derive(Debug)]
 pub struct Book {
@@ -153,6 +184,13 @@ impl Book {
     /// Forgets the positions with an unresolved anomaly, so that an operator's decision is seen at their next reading.
     pub fn forget_anomalous(&mut self) {
         self.cache.retain(|_, entry| entry.open_anomaly.is_none());
+    }
+
+    /// Forgets these wallets' positions: they were rebased, and are read again at their next reading.
+    pub fn forget(&mut self, rebased: &Rebased) {
+        for key in &rebased.wallets {
+            self.cache.remove(key);
+        }
     }
 
     /// Stores what `batch` changes, splitting it where the database refuses a row.
@@ -318,11 +356,13 @@ impl Book {
             let Some(counter) = reading.counters.first().filter(|_| !plan.entries.contains_key(&key)) else { continue };
             // A changed wallet's past is never paid, nor one that was another player's (SPEC.md section 1).
             let first_of_player = !elsewhere.contains(&(reading.player.0, reading.pool.to_string()));
-            let others = loaded.known.get(&key);
-            let past_may_count = first_of_player && others.is_none();
+            let others = loaded.known.get(&key).map_or(&[][..], Vec::as_slice);
+            let past_may_count = first_of_player && others.is_empty();
             let position = open(reading.currency.clone(), counter, &self.rules.policy, past_may_count);
-            let mut entry = Entry::new(reading.player, position);
-            entry.skip_what_others_had(others.map_or(&[], Vec::as_slice));
+            // All positions of a wallet are in one epoch: a rebase is about the pool's counter, not about a player.
+            let epoch = others.iter().map(|entry| entry.epoch).max().unwrap_or_default();
+            let mut entry = Entry::new(reading.player, epoch, position);
+            entry.skip_what_others_had(others);
             plan.entries.insert(key.clone(), entry);
             // What was found about this wallet before it had a position has ended with this good answer.
             plan.resolved.push(Resolved { key, player: reading.player, kind: None });

@@ -3,17 +3,24 @@
 //! All writes that concern money go through [`book::Book`], in one transaction a batch. The other modules read, or serve a
 //! person at the command line.
 
+pub mod backup;
 pub mod book;
 mod bulk;
 mod connect;
+pub mod decisions;
 mod error;
 mod guard;
 pub mod outbox;
+pub mod overview;
 mod plan;
 pub mod players;
 mod positions;
+pub mod prune;
+pub mod rebase;
+pub mod reversal;
 mod roster;
 mod schema;
+pub mod verify;
 mod write;
 
 pub use connect::connect;
@@ -27,4 +34,10 @@ use chrono::{NaiveDateTime, SubsecRound as _};
 #[must_use]
 pub fn now_utc() -> NaiveDateTime {
     chrono::Utc::now().naive_utc().trunc_subsecs(6)
+}
+
+/// Writes an amount as a JSON number with its exact digits.
+fn exact_number<S: serde::Serializer>(amount: &crate::domain::Amount, serializer: S) -> Result<S::Ok, S::Error> {
+    let number: serde_json::Number = amount.to_string().parse().map_err(serde::ser::Error::custom)?;
+    serde::Serialize::serialize(&number, serializer)
 }

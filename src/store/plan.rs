@@ -52,6 +52,8 @@ pub(super) struct EventDraft {
     pub(super) player: PlayerId,
     pub(super) event_id: EventId,
     pub(super) position_sequence: i64,
+    pub(super) epoch: i32,
+    pub(super) ap_per_advc: Rate,
     pub(super) currency: String,
     pub(super) credit: Credit,
     pub(super) hold: Option<HoldReason>,
@@ -113,6 +115,8 @@ impl Plan {
                 player: reading.player,
                 event_id: EventId::derive(&reading.pool, &reading.wallet, entry.epoch, credit.previous, credit.current),
                 position_sequence: after.sequence,
+                epoch: entry.epoch,
+                ap_per_advc: rules.policy.ap_per_advc,
                 currency: reading.currency.to_string(),
                 credit: credit.clone(),
                 hold: match &decision {

@@ -4,8 +4,8 @@ use chrono::NaiveDateTime;
 use entity::{Money, player_wallets, players};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DatabaseConnection, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, SqlErr, TransactionTrait as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, SqlErr, TransactionTrait as _,
 };
 
 use super::StoreError;
@@ -114,11 +114,11 @@ pub async fn count_polled(db: &DatabaseConnection) -> Result<u64, StoreError> {
     Ok(polled.count(db).await?)
 }
 
-/// Sets `verified` or `active` of the player with this id or name, and answers the row.
+/// The player with this id or name.
 ///
 /// # Errors
 /// When there is no such player, or the database cannot be asked.
-pub async fn set_flag(db: &DatabaseConnection, who: &str, flag: Flag, now: NaiveDateTime) -> Result<players::Model, PlayerError> {
+pub async fn find(db: &impl ConnectionTrait, who: &str) -> Result<players::Model, PlayerError> {
     let by_name = players::Column::Username.eq(who);
     let wanted = match who.parse::<i32>() {
         Ok(id) => by_name.or(players::Column::Id.eq(id)),
@@ -127,8 +127,15 @@ pub async fn set_flag(db: &DatabaseConnection, who: &str, flag: Flag, now: Naive
     let mut found = players::Entity::find().filter(wanted).all(db).await?;
     // A name made of digits can be another player's id: the name is what was meant then.
     found.sort_by_key(|row| row.username != who);
-    let Some(row) = found.into_iter().next() else { return Err(PlayerError::Unknown(who.to_owned())) };
-    let mut row: players::ActiveModel = row.into();
+    found.into_iter().next().ok_or_else(|| PlayerError::Unknown(who.to_owned()))
+}
+
+/// Sets `verified` or `active` of the player with this id or name, and answers the row.
+///
+/// # Errors
+/// When there is no such player, or the database cannot be asked.
+pub async fn set_flag(db: &DatabaseConnection, who: &str, flag: Flag, now: NaiveDateTime) -> Result<players::Model, PlayerError> {
+    let mut row: players::ActiveModel = find(db, who).await?.into();
     match flag {
         Flag::Verified(value) => row.verified = Set(value),
         Flag::Active(value) => row.active = Set(value),
@@ -144,4 +151,59 @@ pub enum Flag {
     Verified(bool),
     /// `players.active`.
     Active(bool),
+}
+
+/// Gives the player with this id or name another address on one pool, or none of its own where `wallet` is `None`, and answers
+/// the row and the address before. What was awarded stays; a changed address opens a new position.
+///
+/// # Errors
+/// When there is no such player, the address is another player's on this pool, or the database cannot be asked.
+pub async fn set_wallet(
+    db: &DatabaseConnection,
+    who: &str,
+    pool: &PoolName,
+    wallet: Option<&Wallet>,
+    now: NaiveDateTime,
+) -> Result<(players::Model, Option<String>), PlayerError> {
+    let transaction = super::decisions::begin(db).await?;
+    let player = find(&transaction, who).await?;
+    let before = wallet_row(&transaction, &player, pool).await?;
+    let address = before.as_ref().map(|row| row.address.clone());
+    match (before, wallet) {
+        (Some(row), Some(wallet)) => {
+            let mut row: player_wallets::ActiveModel = row.into();
+            row.address = Set(wallet.to_string());
+            row.update(&transaction).await?;
+        }
+        (None, Some(wallet)) => {
+            player_wallets::ActiveModel {
+                player_id: Set(player.id),
+                pool_name: Set(pool.to_string()),
+                address: Set(wallet.to_string()),
+                created_at: Set(now),
+                ..Default::default()
+            }
+            .insert(&transaction)
+            .await?;
+        }
+        (Some(row), None) => {
+            player_wallets::Entity::delete_by_id(row.id).exec(&transaction).await?;
+        }
+        (None, None) => {}
+    }
+    transaction.commit().await?;
+    Ok((player, address))
+}
+
+/// A player's own address on one pool.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn wallet_row(
+    db: &impl ConnectionTrait,
+    player: &players::Model,
+    pool: &PoolName,
+) -> Result<Option<player_wallets::Model>, StoreError> {
+    let of_player = player_wallets::Entity::find().filter(player_wallets::Column::PlayerId.eq(player.id));
+    Ok(of_player.filter(player_wallets::Column::PoolName.eq(pool.as_str())).one(db).await?)
 }

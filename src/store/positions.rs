@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
-use entity::{Money, positions};
+use entity::{Money, position_rebases, positions};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::StoreError;
 use crate::domain::payout::Position;
 use crate::domain::{Amount, PlayerId, PoolName, Wallet};
+
+/// Keys of one query; see `write`.
+const ROWS_PER_STATEMENT: usize = 1_000;
 
 /// A wallet on a pool. At any time it stands for one player.
 pub(super) type Key = (PoolName, Wallet);
@@ -41,11 +44,11 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A position that is not in the database yet.
-    pub(super) fn new(player: PlayerId, position: Position) -> Self {
+    pub(super) fn new(player: PlayerId, epoch: i32, position: Position) -> Self {
         Self {
             id: None,
             player,
-            epoch: 0,
+            epoch,
             position,
             stored_sequence: 0,
             stored_readings: 0,
@@ -148,6 +151,30 @@ pub(super) async fn load(db: &impl ConnectionTrait, wanted: &[(PlayerId, Key)]) 
     }
     loaded.known = by_wallet;
     Ok(loaded)
+}
+
+/// The wallets that an operator has rebased since the rebase numbered `after`, and the number of the newest.
+pub(super) async fn rebased_since(db: &impl ConnectionTrait, after: i64) -> Result<(Vec<Key>, i64), StoreError> {
+    let ids: Vec<(i64, i64)> = position_rebases::Entity::find()
+        .select_only()
+        .columns([position_rebases::Column::Id, position_rebases::Column::PositionId])
+        .filter(position_rebases::Column::Id.gt(after))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let newest = ids.iter().map(|(id, _)| *id).max().unwrap_or(after);
+    let mut keys = Vec::new();
+    for chunk in ids.chunks(ROWS_PER_STATEMENT) {
+        let wallets: Vec<(String, String)> = positions::Entity::find()
+            .select_only()
+            .columns([positions::Column::PoolName, positions::Column::Address])
+            .filter(positions::Column::Id.is_in(chunk.iter().map(|(_, position)| *position)))
+            .into_tuple()
+            .all(db)
+            .await?;
+        keys.extend(wallets.iter().filter_map(|(pool, wallet)| Some((pool.parse().ok()?, wallet.parse().ok()?))));
+    }
+    Ok((keys, newest))
 }
 
 /// Which of `players` have a position on which pool, whatever the wallet.

@@ -19,7 +19,7 @@ use super::plan::{EventDraft, Plan};
 use super::positions::{Entry, Key};
 use crate::domain::{Amount, PlayerId, Points};
 
-/// Rows of one statement. SQLite allows 32,766 parameters, PostgreSQL 65,535; the widest row here has 24.
+/// Rows of one statement. SQLite allows 32,766 parameters, PostgreSQL 65,535; the widest row here has 28.
 pub(super) const ROWS_PER_STATEMENT: usize = 1_000;
 
 /// Writes `plan`, giving inserted positions their ids, and answers the awards with the totals they led to.
@@ -43,7 +43,8 @@ pub(super) async fn write(
     Ok(awards)
 }
 
-fn money(amount: Amount) -> Money {
+/// An amount as the column holds it.
+pub(super) fn money(amount: Amount) -> Money {
     Money(amount.to_decimal())
 }
 
@@ -146,13 +147,25 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
     Ok(())
 }
 
-/// A player's totals while the batch is applied.
-struct Totals {
-    username: String,
-    total_ap: Points,
-    total_advc: Amount,
-    sequence: i64,
-    awarded: bool,
+/// A player's totals while events are applied.
+pub(super) struct Totals {
+    pub(super) username: String,
+    pub(super) total_ap: Points,
+    pub(super) total_advc: Amount,
+    pub(super) sequence: i64,
+    changed: bool,
+}
+
+impl Totals {
+    /// Adds an event of `player` and gives it the player's next number.
+    pub(super) fn add(&mut self, player: PlayerId, advc: Amount, points: Points) -> Result<(), StoreError> {
+        let outgrown = || StoreError::Content(format!("the totals of player {player} outgrow their column"));
+        self.total_ap = self.total_ap.checked_add(points).ok_or_else(outgrown)?;
+        self.total_advc = self.total_advc.checked_add(advc).ok_or_else(outgrown)?;
+        self.sequence += 1;
+        self.changed = true;
+        Ok(())
+    }
 }
 
 /// Adds the awards to their players' totals and inserts the events.
@@ -160,7 +173,8 @@ async fn award(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Res
     if plan.events.is_empty() {
         return Ok(Vec::new());
     }
-    let mut totals = lock_players(db, &plan.events).await?;
+    let awarded = plan.events.iter().filter(|event| event.hold.is_none()).map(|event| event.player.0).collect();
+    let mut totals = lock_players(db, awarded).await?;
     let mut awards = Vec::new();
     let mut rows = Vec::with_capacity(plan.events.len());
     for event in &plan.events {
@@ -172,16 +186,15 @@ async fn award(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Res
         rows.push(event_row(event, position_id, award.as_ref(), now));
         awards.extend(award);
     }
-    store_totals(db, &totals, now).await?;
+    store_totals(db, &totals, Some(now), now).await?;
     for chunk in rows.chunks(ROWS_PER_STATEMENT) {
         mining_events::Entity::insert_many(chunk.to_vec()).exec_without_returning(db).await?;
     }
     Ok(awards)
 }
 
-/// Reads the totals of everyone who is awarded, locking the rows (SQLite's transaction holds the only write lock already).
-async fn lock_players(db: &DatabaseTransaction, events: &[EventDraft]) -> Result<BTreeMap<PlayerId, Totals>, StoreError> {
-    let mut ids: Vec<i32> = events.iter().filter(|event| event.hold.is_none()).map(|event| event.player.0).collect();
+/// Reads the totals of these players, locking the rows (SQLite's transaction holds the only write lock already).
+pub(super) async fn lock_players(db: &DatabaseTransaction, mut ids: Vec<i32>) -> Result<BTreeMap<PlayerId, Totals>, StoreError> {
     ids.sort_unstable();
     ids.dedup();
     let mut totals = BTreeMap::new();
@@ -202,7 +215,7 @@ async fn lock_players(db: &DatabaseTransaction, events: &[EventDraft]) -> Result
                 total_advc: amount(row.total_advc_mined, "total_advc_mined")?,
                 username: row.username,
                 sequence: row.event_sequence,
-                awarded: false,
+                changed: false,
             };
             totals.insert(PlayerId(row.id), read);
         }
@@ -215,14 +228,10 @@ fn add_to_totals(
     event: &EventDraft,
     now: NaiveDateTime,
 ) -> Result<AwardedEvent, StoreError> {
-    let outgrown = || StoreError::Content(format!("the totals of player {} outgrow their column", event.player));
     let mine = totals
         .get_mut(&event.player)
         .ok_or_else(|| StoreError::Content(format!("player {} is no longer in the database", event.player)))?;
-    mine.total_ap = mine.total_ap.checked_add(event.credit.points).ok_or_else(outgrown)?;
-    mine.total_advc = mine.total_advc.checked_add(event.credit.advc).ok_or_else(outgrown)?;
-    mine.sequence += 1;
-    mine.awarded = true;
+    mine.add(event.player, event.credit.advc, event.credit.points)?;
     Ok(AwardedEvent {
         event_id: event.event_id,
         player: event.player,
@@ -272,23 +281,31 @@ fn event_row(
         delivery_attempts: Set(0),
         next_attempt_at: Set(None),
         delivery_dead: Set(false),
+        epoch: Set(event.epoch),
+        ap_per_advc: Set(award.map(|_| Money(event.ap_per_advc.to_decimal()))),
+        decided_at: NotSet,
+        decided_by: NotSet,
+        decision_reason: NotSet,
+        reverses: NotSet,
     }
 }
 
-async fn store_totals(
+/// Stores the totals that changed. `awarded_at` is when AP was given, where it was.
+pub(super) async fn store_totals(
     db: &DatabaseTransaction,
     totals: &BTreeMap<PlayerId, Totals>,
+    awarded_at: Option<NaiveDateTime>,
     now: NaiveDateTime,
 ) -> Result<(), StoreError> {
     const UPDATE: BulkUpdate = BulkUpdate {
         table: "players",
-        set: "total_ap = v.column2, total_advc_mined = v.column3, event_sequence = v.column4, last_mining_event = v.column5, \
-              updated_at = v.column5",
+        set: "total_ap = v.column2, total_advc_mined = v.column3, event_sequence = v.column4, \
+              last_mining_event = COALESCE(v.column5, last_mining_event), updated_at = v.column6",
         on: "players.id = v.column1",
-        kinds: &[Kind::Integer, Kind::Money, Kind::Money, Kind::BigInteger, Kind::Time],
+        kinds: &[Kind::Integer, Kind::Money, Kind::Money, Kind::BigInteger, Kind::Time, Kind::Time],
     };
-    let awarded: Vec<(&PlayerId, &Totals)> = totals.iter().filter(|(_, totals)| totals.awarded).collect();
-    for chunk in awarded.chunks(ROWS_PER_STATEMENT) {
+    let changed: Vec<(&PlayerId, &Totals)> = totals.iter().filter(|(_, totals)| totals.changed).collect();
+    for chunk in changed.chunks(ROWS_PER_STATEMENT) {
         let rows = chunk
             .iter()
             .map(|(player, totals)| -> Vec<Value> {
@@ -297,6 +314,7 @@ async fn store_totals(
                     money(totals.total_ap.get()).into(),
                     money(totals.total_advc).into(),
                     totals.sequence.into(),
+                    awarded_at.into(),
                     now.into(),
                 ]
             })

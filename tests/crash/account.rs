@@ -45,6 +45,14 @@ impl Payday {
         let changed: Vec<_> = told.iter().filter(|(_, contents)| contents.len() != 1).collect();
         assert!(changed.is_empty(), "a repeated notice says the same: {changed:?}");
 
+        self.verify();
         (payouts, awards.len())
+    }
+
+    /// The program's own proof, row by row.
+    pub(crate) fn verify(&self) {
+        let verified = self.bench.run(&["verify"]);
+        let said = format!("{}{}", String::from_utf8_lossy(&verified.stdout), String::from_utf8_lossy(&verified.stderr));
+        assert!(verified.status.success(), "verify: {said}");
     }
 }

@@ -20,6 +20,7 @@ fn a_full_disk_is_said_and_nothing_is_lost_or_doubled() {
         said += daemon.count("database_unavailable");
         assert!(daemon.is_alive(), "the daemon waits for room");
         daemon.kill();
+        payday.verify();
     }
     assert!(said > 0, "a full disk is said");
     let (payouts, awards) = payday.settle();

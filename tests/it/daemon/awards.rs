@@ -91,6 +91,12 @@ fn an_award_of_one_and_a_half_advc_is_right_in_every_column_and_every_payload_fi
         delivery_attempts: event.delivery_attempts,
         next_attempt_at: None,
         delivery_dead: false,
+        epoch: 0,
+        ap_per_advc: Some(money("100")),
+        decided_at: None,
+        decided_by: None,
+        decision_reason: None,
+        reverses: None,
     };
     assert_eq!(bench.rows.events(), [expected], "still one event after more cycles");
 
