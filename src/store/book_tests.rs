@@ -123,6 +123,30 @@ async fn a_second_book_with_an_old_memory_awards_nothing_twice() {
 }
 
 #[actix_rt::test]
+async fn an_anomaly_that_another_book_found_ends_whichever_book_sees_its_end() {
+    let bench = Bench::new().await;
+    let (mut one, mut other) = (bench.book(), bench.book());
+    for book in [&mut one, &mut other] {
+        // A position that has settled: its readings are counted no more.
+        for _ in 0..4 {
+            book.record(&seen(1, "W", "10"), now_utc()).await.unwrap();
+        }
+    }
+    one.record(&seen(1, "W", "12"), now_utc()).await.unwrap();
+    // An answer that was on its way for longer than the other process's.
+    let report = other.record(&seen(1, "W", "11"), now_utc()).await.unwrap();
+    assert_eq!((report.awards.len(), report.anomalies.len()), (0, 1));
+
+    let mut next = reading(1, "W", "12");
+    next.figures.balance = Some("0.5".parse().unwrap());
+    one.record(&[Observation::Reading(next)], now_utc()).await.unwrap();
+    other.forget_anomalous();
+    other.record(&seen(1, "W", "12"), now_utc()).await.unwrap();
+    let anomalies = anomalies::Entity::find().all(&bench.db).await.unwrap();
+    assert!(anomalies.len() == 1 && anomalies[0].resolved_at.is_some(), "{anomalies:?}");
+}
+
+#[actix_rt::test]
 async fn a_restart_pays_nothing_again() {
     let bench = Bench::new().await;
     bench.book().record(&seen(1, "Wann", "10"), now_utc()).await.unwrap();

@@ -32,6 +32,9 @@ pub(super) struct Entry {
     pub(super) stored_sequence: i64,
     /// The readings in the database, compared as well: a second process must not set them back while a position settles.
     pub(super) stored_readings: i32,
+    /// The unresolved anomaly in the database, compared too: another process may have found or resolved one since, and a mark
+    /// that is overwritten would leave its row unresolved for good.
+    pub(super) stored_anomaly: Option<String>,
     /// The unresolved anomaly's name.
     pub(super) open_anomaly: Option<String>,
     /// The newest snapshot's figures.
@@ -52,6 +55,7 @@ impl Entry {
             position,
             stored_sequence: 0,
             stored_readings: 0,
+            stored_anomaly: None,
             open_anomaly: None,
             snapshot_digest: None,
             snapshot_at: None,
@@ -82,6 +86,7 @@ impl Entry {
             },
             stored_sequence: row.sequence,
             stored_readings: row.readings,
+            stored_anomaly: row.open_anomaly.clone(),
             open_anomaly: row.open_anomaly,
             snapshot_digest: row.snapshot_digest,
             snapshot_at: row.snapshot_at,

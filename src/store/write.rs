@@ -39,6 +39,7 @@ pub(super) async fn write(
         entry.dirty = false;
         entry.stored_sequence = entry.position.sequence;
         entry.stored_readings = entry.position.readings;
+        entry.stored_anomaly.clone_from(&entry.open_anomaly);
     }
     Ok(awards)
 }
@@ -103,7 +104,8 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
         set: "baseline = v.column3, high_water = v.column4, sequence = v.column5, readings = v.column6, open_anomaly = v.column7, \
               snapshot_digest = v.column8, snapshot_at = v.column9, updated_at = v.column10",
         // The guard of exactly-once: whoever comes second with the same sequence changes no row.
-        on: "positions.id = v.column1 AND positions.sequence = v.column2 AND positions.readings = v.column11",
+        on: "positions.id = v.column1 AND positions.sequence = v.column2 AND positions.readings = v.column11 \
+             AND positions.open_anomaly IS NOT DISTINCT FROM v.column12",
         kinds: &[
             Kind::BigInteger,
             Kind::BigInteger,
@@ -116,6 +118,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
             Kind::Time,
             Kind::Time,
             Kind::Integer,
+            Kind::Text,
         ],
     };
     let mut dirty: Vec<(i64, &Entry)> =
@@ -137,6 +140,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
                     entry.snapshot_at.into(),
                     now.into(),
                     entry.stored_readings.into(),
+                    entry.stored_anomaly.clone().into(),
                 ]
             })
             .collect();
