@@ -64,7 +64,6 @@ pub(super) fn settle(bench: &Bench) {
 /// Checks that everything that was paid is awarded once and told at least once, and that all numbers add up.
 pub(super) fn assert_balanced(bench: &Bench) {
     assert_eq!(bench.paid(), bench.rows.awarded(), "what was paid, and what was awarded");
-    assert_eq!(bench.rows.anomalies(), [], "the pools said nothing odd, and the database refused nothing");
     let events = bench.rows.events();
     let ids: BTreeSet<&str> = events.iter().filter_map(|event| event.event_id.as_deref()).collect();
     assert_eq!(ids.len(), events.len(), "each event has an id of its own");
