@@ -49,9 +49,10 @@ pub async fn rebase(
     operator: &Operator,
     now: NaiveDateTime,
 ) -> Result<Rebased, DecisionError> {
+    let seen = positions::Entity::find_by_id(id).one(db).await?.ok_or(DecisionError::UnknownPosition(id))?;
     repeat(async || {
         let transaction = begin(db).await?;
-        let rebased = rebase_wallet(&transaction, id, mark, operator, now).await?;
+        let rebased = rebase_wallet(&transaction, &seen, mark, operator, now).await?;
         transaction.commit().await?;
         Ok(rebased)
     })
@@ -60,22 +61,25 @@ pub async fn rebase(
 
 async fn rebase_wallet(
     db: &DatabaseTransaction,
-    id: i64,
+    seen: &positions::Model,
     mark: &NewMark,
     operator: &Operator,
     now: NaiveDateTime,
 ) -> Result<Rebased, DecisionError> {
-    let named = positions::Entity::find_by_id(id).one(db).await?.ok_or(DecisionError::UnknownPosition(id))?;
+    let id = seen.id;
     // In the order of their ids, like every writer of positions.
     let all = positions::Entity::find()
-        .filter(positions::Column::PoolName.eq(named.pool_name.as_str()))
-        .filter(positions::Column::Address.eq(named.address.as_str()))
+        .filter(positions::Column::PoolName.eq(seen.pool_name.as_str()))
+        .filter(positions::Column::Address.eq(seen.address.as_str()))
         .order_by_asc(positions::Column::Id)
         .lock_exclusive()
         .all(db)
         .await?;
-    // Locked only now: another writer may have been faster.
     let named = all.iter().find(|row| row.id == id).ok_or(DecisionError::UnknownPosition(id))?;
+    if named.epoch != seen.epoch {
+        // What lies between the two marks would be counted a second time.
+        return Err(DecisionError::Mark(format!("position {id} was rebased by somebody else at the same time")));
+    }
     let currency = mark.currency.as_ref().map_or(named.currency.as_str(), Currency::as_str).to_owned();
     let source = mark.source.clone().unwrap_or_else(|| named.source.clone());
     let same_counter = currency == named.currency && source == named.source;

@@ -10,5 +10,6 @@ mod actors;
 mod cli;
 mod daemon;
 mod database;
+mod ledger;
 mod support;
 mod support_tests;

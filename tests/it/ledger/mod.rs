@@ -1,0 +1,13 @@
+//! What happens to money in the database, on SQLite files and on PostgreSQL: decisions, verification, pruning, backups, and
+//! what the replaced service got wrong.
+
+mod backups;
+mod bench;
+mod commands;
+mod decisions;
+mod grants;
+mod pruning;
+mod rebases;
+mod regressions;
+mod upgrade;
+mod verifying;
