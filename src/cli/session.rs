@@ -166,18 +166,20 @@ pub(super) fn reason(error: &DbErr) -> String {
         | DbErr::Exec(RuntimeErr::SqlxError(source))
         | DbErr::Query(RuntimeErr::SqlxError(source)) => match source.as_ref() {
             SqlxError::Database(database) => database.message().to_owned(),
+            SqlxError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => format!("{error}; {IS_IT_THERE}"),
             SqlxError::Io(error) => error.to_string(),
             // The driver tries again until its time is over and does not say why.
-            SqlxError::PoolTimedOut => NO_ANSWER.to_owned(),
+            SqlxError::PoolTimedOut => format!("no database answers; {IS_IT_THERE}"),
             other => other.to_string(),
         },
-        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => NO_ANSWER.to_owned(),
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => format!("no database answers; {IS_IT_THERE}"),
+        DbErr::Conn(RuntimeErr::Internal(what)) => format!("{what}; {IS_IT_THERE}"),
         other => other.to_string(),
     }
 }
 
-/// What is said of a database that refuses connections or is silent.
-const NO_ANSWER: &str = "no database answers there; is it running, and are host and port right?";
+/// What to ask oneself about a database that refuses connections or is silent.
+const IS_IT_THERE: &str = "is it running, and are host and port right?";
 
 fn load_pools(settings: &Settings, folders: &[PathBuf]) -> Result<Vec<PoolSpec>, Stop> {
     let overrides = |prefix: &str| {

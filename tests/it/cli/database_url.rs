@@ -54,7 +54,7 @@ fn a_refused_port_reads_as_such() {
     let line = refusal(&Place::new(), "postgres://m2p:hunter2@127.0.0.1:1/m2p");
     assert_eq!(
         line,
-        "postgres://m2p:***@127.0.0.1:1/m2p: no database answers there; is it running, and are host and port right?"
+        "postgres://m2p:***@127.0.0.1:1/m2p: Connection refused (os error 111); is it running, and are host and port right?"
     );
 }
 
@@ -64,7 +64,7 @@ fn a_silent_server_is_given_up_after_some_seconds() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = silent.local_addr().expect("an address").port();
     let outcome = Place::new().env("DATABASE_URL", format!("postgres://m2p:hunter2@127.0.0.1:{port}/m2p")).run(&["run"]);
-    assert!(outcome.refused().ends_with("no database answers there; is it running, and are host and port right?"));
+    assert!(outcome.refused().ends_with("no answer within 5 s; is it running, and are host and port right?"));
     assert!(!outcome.stderr.contains(SECRET));
 }
 
