@@ -28,6 +28,9 @@ pub enum SchemaState {
 pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr> {
     let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     let manager = SchemaManager::new(db);
+    // First of all: a migration that another process commits between two looks must not make its tables look like somebody
+    // else's. The tables and their record come in one transaction.
+    let has_players = manager.has_table("players").await?;
     let applied: Vec<String> = if manager.has_table("seaql_migrations").await? {
         seaql_migrations::Entity::find().all(db).await?.into_iter().map(|row| row.version).collect()
     } else {
@@ -38,8 +41,7 @@ pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr>
         return Ok(SchemaState::Ahead(unknown));
     }
     if applied.is_empty() {
-        let foreign = manager.has_table("players").await?;
-        return Ok(if foreign { SchemaState::Foreign } else { SchemaState::Empty });
+        return Ok(if has_players { SchemaState::Foreign } else { SchemaState::Empty });
     }
     let missing: Vec<String> = known.into_iter().filter(|version| !applied.contains(version)).collect();
     Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Behind(missing) })
