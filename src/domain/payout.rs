@@ -40,7 +40,8 @@ pub const UNIT_CHANGE_POWER_MIN: u32 = 3;
 pub struct Position {
     /// The currency of all amounts in here, pinned at the first reading.
     pub currency: Currency,
-    /// The field the counter comes from, pinned at the first reading.
+    /// The field the counter comes from, pinned at the first reading. After a takeover it is not known yet; see
+    /// [`Position::taken_over`].
     pub source: String,
     /// Where counting began.
     pub baseline: Amount,
@@ -84,6 +85,9 @@ pub enum HoldReason {
     UnitChange,
     /// It rose within the first readings of a position that began at zero: the pool may have been restarting.
     PoolRestart,
+    /// It is the first counter of a taken-over position, and another field than the replaced service read its mark from:
+    /// how much of it that service has accounted for is not known.
+    TakenOver,
 }
 
 impl HoldReason {
@@ -94,6 +98,7 @@ impl HoldReason {
             Self::AboveMaximum => "above_maximum",
             Self::UnitChange => "unit_change",
             Self::PoolRestart => "pool_restart",
+            Self::TakenOver => "taken_over",
         }
     }
 }
@@ -183,7 +188,7 @@ pub fn open(currency: Currency, counter: &Counter, policy: &Policy, past_may_cou
 /// What a counter means against a position. `rate` is ADVC per unit of `currency`, if one is set.
 #[must_use]
 pub fn decide(position: &Position, currency: &Currency, counter: &Counter, rate: Option<Rate>, policy: &Policy) -> Decision {
-    if *currency != position.currency || counter.source != position.source {
+    if *currency != position.currency || (position.is_pinned() && counter.source != position.source) {
         return Decision::Refuse(AnomalyKind::SourceChanged);
     }
     let Some(rate) = rate else {
@@ -195,7 +200,7 @@ pub fn decide(position: &Position, currency: &Currency, counter: &Counter, rate:
         std::cmp::Ordering::Greater => match credit(position.high_water, counter.paid, rate, policy) {
             Err(Overflow) => Decision::Refuse(AnomalyKind::AmountOverflow),
             Ok(credit) if credit.advc <= policy.min_payout_delta => Decision::Dust,
-            Ok(credit) => match doubt(position, &credit, policy) {
+            Ok(credit) => match doubt(position, counter, &credit, policy) {
                 Some(reason) => Decision::Hold(credit, reason),
                 None => Decision::Award(credit),
             },
@@ -220,7 +225,10 @@ fn credit(previous: Amount, current: Amount, rate: Rate, policy: &Policy) -> Res
 }
 
 /// Why a rise should wait for an operator, if it should.
-fn doubt(position: &Position, credit: &Credit, policy: &Policy) -> Option<HoldReason> {
+fn doubt(position: &Position, counter: &Counter, credit: &Credit, policy: &Policy) -> Option<HoldReason> {
+    if position.expected_sources().is_some_and(|mut expected| !expected.any(|source| source == counter.source)) {
+        return Some(HoldReason::TakenOver);
+    }
     let power = credit.current.power_of_ten_over(credit.previous);
     if power.is_some_and(|power| power >= UNIT_CHANGE_POWER_MIN) {
         return Some(HoldReason::UnitChange);
@@ -231,7 +239,78 @@ fn doubt(position: &Position, credit: &Credit, policy: &Policy) -> Option<HoldRe
     (credit.advc > policy.max_payout_delta).then_some(HoldReason::AboveMaximum)
 }
 
+/// The first character of `source` while no field is pinned; a JSON pointer never begins with it. The fields that the mark may
+/// come from follow, separated by [`NEXT_SOURCE`].
+const UNPINNED: char = '~';
+/// Separates the fields of a position that is not pinned.
+const NEXT_SOURCE: char = '|';
+
+/// Whether two positions of one wallet may count the same field: theirs is the same, or of one it is not known.
+#[must_use]
+pub fn may_be_same_source(one: &str, other: &str) -> bool {
+    one == other || one.starts_with(UNPINNED) || other.starts_with(UNPINNED)
+}
+
 impl Position {
+    /// A position whose mark another service has recorded, in one of the fields `sources`, and which one is not known.
+    ///
+    /// The first believed counter pins the field, and never pays for what that service may have accounted for: in one of
+    /// `sources` it counts like any other; in another field its whole rise is held. A counter below the mark pins nothing,
+    /// because it may be another field.
+    #[must_use]
+    pub fn taken_over(currency: Currency, mark: Amount, sources: &[&str]) -> Self {
+        Self {
+            currency,
+            source: format!("{UNPINNED}{}", sources.join(&NEXT_SOURCE.to_string())),
+            baseline: mark,
+            high_water: mark,
+            sequence: 0,
+            readings: 0,
+            // That service wrote zeros for failed answers too, so a mark of zero says nothing of the pool.
+            began_at_zero: mark == Amount::ZERO,
+        }
+    }
+
+    /// Whether the field of the counter is known.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        !self.source.starts_with(UNPINNED)
+    }
+
+    /// The fields that the mark may come from, while none is pinned.
+    fn expected_sources(&self) -> Option<impl Iterator<Item = &str>> {
+        self.source.strip_prefix(UNPINNED).map(|sources| sources.split(NEXT_SOURCE).filter(|source| !source.is_empty()))
+    }
+
+    /// Which of an answer's counters the position is about: that of the pinned field, or else the preferred one.
+    ///
+    /// While none is pinned, the fields that the mark may come from go first, and among several the lowest that is not
+    /// below the mark: it is the one that pays least.
+    #[must_use]
+    pub fn counter_in<'a>(&self, counters: &'a [Counter]) -> Option<&'a Counter> {
+        let Some(expected) = self.expected_sources() else {
+            return counters.iter().find(|counter| counter.source == self.source).or_else(|| counters.first());
+        };
+        let expected: Vec<&str> = expected.collect();
+        let mut candidates: Vec<&Counter> =
+            counters.iter().filter(|counter| expected.contains(&counter.source.as_str())).collect();
+        if candidates.is_empty() {
+            candidates = counters.iter().collect();
+        }
+        let lowest = candidates.iter().filter(|counter| counter.paid >= self.high_water).min_by_key(|counter| counter.paid);
+        lowest.or_else(|| candidates.first()).copied()
+    }
+
+    /// The position after `counter` was decided as `decision`: what [`Position::after`] says, with the field pinned.
+    #[must_use]
+    pub fn after_counter(&self, decision: &Decision, counter: &Counter) -> Self {
+        let mut next = self.after(decision);
+        if !matches!(decision, Decision::Refuse(_)) {
+            next.source.clone_from(&counter.source);
+        }
+        next
+    }
+
     /// The position after a reading that was decided as `decision`.
     #[must_use]
     pub fn after(&self, decision: &Decision) -> Self {

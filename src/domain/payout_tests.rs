@@ -195,6 +195,81 @@ fn what_cannot_be_represented_is_an_anomaly() {
     assert_eq!(decision, Decision::Refuse(AnomalyKind::AmountOverflow));
 }
 
+/// A position at `mark` that the replaced service read from `/paid` or `/totalPaid`.
+fn taken_over(mark: &str) -> Position {
+    Position::taken_over(advc(), amount(mark), &["/paid", "/totalPaid"])
+}
+
+fn field(source: &str, paid: &str) -> Counter {
+    Counter { source: source.into(), paid: amount(paid) }
+}
+
+/// Lets a position see one answer.
+fn see(position: &Position, counters: &[Counter]) -> (Decision, Position) {
+    let counter = position.counter_in(counters).unwrap();
+    let decision = decide(position, &advc(), counter, Some(Rate::ONE), &policy());
+    let after = position.after_counter(&decision, counter);
+    (decision, after)
+}
+
+#[test]
+fn a_taken_over_position_awards_what_is_new_and_pins_the_field() {
+    let (decision, after) = see(&taken_over("10.5"), &[field("/totalPaid", "12")]);
+    assert_eq!(awarded(&decision), ("1.5".into(), "150".into()));
+    assert_eq!((after.source.as_str(), after.high_water, after.is_pinned()), ("/totalPaid", amount("12"), true));
+    assert_eq!(see(&after, &[field("/paid", "900")]).0, Decision::Refuse(AnomalyKind::SourceChanged));
+    let (decision, after) = see(&taken_over("10.5"), &[field("/paid", "10.5")]);
+    assert_eq!((decision, after.source.as_str()), (Decision::Unchanged, "/paid"));
+}
+
+#[test]
+fn another_field_than_the_replaced_service_read_is_held_and_then_counted_from_there() {
+    let (decision, after) = see(&taken_over("10.5"), &[field("/total", "11")]);
+    assert!(matches!(&decision, Decision::Hold(credit, HoldReason::TakenOver) if credit.advc == amount("0.5")), "{decision:?}");
+    assert_eq!(awarded(&see(&after, &[field("/total", "12")]).0), ("1".into(), "100".into()));
+    let (decision, after) = see(&taken_over("10.5"), &[field("/total", "10.5")]);
+    assert_eq!((decision, after.source.as_str()), (Decision::Unchanged, "/total"), "the same figure is the same counter");
+    let nothing_known = Position::taken_over(advc(), amount("10.5"), &[]);
+    assert!(matches!(see(&nothing_known, &[field("/paid", "11")]).0, Decision::Hold(_, HoldReason::TakenOver)));
+}
+
+#[test]
+fn a_counter_below_a_taken_over_mark_is_refused_and_pins_nothing() {
+    let position = taken_over("10.5");
+    let (decision, after) = see(&position, &[field("/paid", "10.49999999")]);
+    assert_eq!((decision, &after), (Decision::Refuse(AnomalyKind::CounterFell), &position));
+    assert_eq!(awarded(&see(&after, &[field("/totalPaid", "11")]).0), ("0.5".into(), "50".into()));
+}
+
+#[test]
+fn of_several_fields_a_taken_over_position_takes_the_one_that_pays_least() {
+    let picked = |counters: &[Counter]| taken_over("10.5").counter_in(counters).unwrap().source.clone();
+    assert_eq!(picked(&[field("/totalPaid", "400"), field("/paid", "12")]), "/paid");
+    assert_eq!(picked(&[field("/paid", "3"), field("/totalPaid", "10.5")]), "/totalPaid");
+    assert_eq!(picked(&[field("/total", "10.5"), field("/paid", "3")]), "/paid", "an unexpected field goes last");
+    assert_eq!(picked(&[field("/a", "400"), field("/b", "11")]), "/b");
+    assert_eq!(at("10").counter_in(&[field("/a", "1"), field("/paid", "400")]).unwrap().source, "/paid", "a pinned one stays");
+}
+
+#[test]
+fn zeros_that_were_taken_over_pay_nothing_by_themselves() {
+    assert!(matches!(see(&taken_over("0"), &[field("/paid", "900")]).0, Decision::Hold(_, HoldReason::PoolRestart)));
+    assert!(matches!(see(&taken_over("0"), &[field("/paidtotal", "900")]).0, Decision::Hold(_, HoldReason::TakenOver)));
+    let mut position = taken_over("0");
+    for _ in 0..UNSETTLED_READINGS {
+        position = see(&position, &[field("/paid", "0")]).1;
+    }
+    assert_eq!(awarded(&see(&position, &[field("/paid", "2")]).0), ("2".into(), "200".into()));
+}
+
+#[test]
+fn a_taken_over_position_still_holds_what_is_doubtful_and_refuses_another_currency() {
+    assert!(matches!(see(&taken_over("3"), &[field("/paid", "3000")]).0, Decision::Hold(_, HoldReason::UnitChange)));
+    assert!(matches!(see(&taken_over("3"), &[field("/paid", "200000")]).0, Decision::Hold(_, HoldReason::AboveMaximum)));
+    let decision = decide(&taken_over("3"), &"BTC".parse().unwrap(), &field("/paid", "4"), Some(Rate::ONE), &policy());
+    assert_eq!(decision, Decision::Refuse(AnomalyKind::SourceChanged));
+}
+
 /// One step of a random history.
 #[derive(Debug, Clone)]
 enum Step {

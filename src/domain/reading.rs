@@ -37,19 +37,11 @@ pub struct Reading {
     pub wallet: Wallet,
     /// The currency of every amount in here.
     pub currency: Currency,
-    /// The counters found, in the pool file's order of preference; never empty. A position is pinned to the source it
-    /// was opened with and uses that one for as long as it is present.
+    /// The counters found, in the pool file's order of preference; never empty. Which of them a
+    /// position is about, `Position::counter_in` says.
     pub counters: Vec<Counter>,
     /// Figures for show.
     pub figures: Figures,
     /// The answer itself as valid JSON, shortened where it is large; kept with the snapshot.
     pub raw: String,
-}
-
-impl Reading {
-    /// The counter of the pinned source, or the preferred one when nothing is pinned or the pinned one is gone.
-    #[must_use]
-    pub fn counter(&self, pinned: Option<&str>) -> Option<&Counter> {
-        pinned.and_then(|source| self.counters.iter().find(|counter| counter.source == source)).or_else(|| self.counters.first())
-    }
 }

@@ -184,6 +184,70 @@ async fn a_wallet_that_went_to_another_player_and_back_is_paid_once() {
     }
 }
 
+/// Puts a position into the database as a takeover leaves it.
+async fn take_over_position(bench: &Bench, player: i32, wallet: &str, mark: &str) {
+    let position = crate::domain::payout::Position::taken_over("ADVC".parse().unwrap(), mark.parse().unwrap(), &["/paid"]);
+    let mut entry = Entry::new(PlayerId(player), position);
+    entry.dirty = false;
+    let mut plan = Plan::default();
+    plan.entries.insert(("rplant".parse().unwrap(), wallet.parse().unwrap()), entry);
+    let transaction = bench.db.begin().await.unwrap();
+    write::write(&transaction, &mut plan, now_utc()).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+#[actix_rt::test]
+async fn a_taken_over_position_is_paid_for_what_is_new_and_pinned_in_the_database() {
+    let bench = Bench::new().await;
+    take_over_position(&bench, 1, "Wann", "10.5").await;
+    let report = bench.book().record(&seen(1, "Wann", "12"), now_utc()).await.unwrap();
+    assert_eq!((report.opened, report.awards.len()), (0, 1));
+    assert_eq!(positions::Entity::find().all(&bench.db).await.unwrap()[0].source, "/paid");
+    assert_eq!(bench.total(1).await, "150 AP 1.5 ADVC #1");
+}
+
+#[actix_rt::test]
+async fn a_second_book_cannot_pin_a_taken_over_position_to_another_field() {
+    let bench = Bench::new().await;
+    take_over_position(&bench, 1, "Wann", "10.5").await;
+    let (mut first, mut second) = (bench.book(), bench.book());
+    let mut other = reading(1, "Wann", "10");
+    other.counters[0].source = "/other".into();
+    second.record(&[Observation::Reading(other.clone())], now_utc()).await.unwrap();
+    first.record(&seen(1, "Wann", "10.5"), now_utc()).await.unwrap();
+    other.counters[0].paid = "11".parse().unwrap();
+    let report = second.record(&[Observation::Reading(other)], now_utc()).await.unwrap();
+    assert_eq!((report.conflicts, report.held.len(), report.anomalies[0].kind.as_str()), (1, 0, "source_changed"));
+}
+
+#[actix_rt::test]
+async fn a_taken_over_wallet_that_was_another_players_in_between_is_paid_once() {
+    let bench = Bench::new().await;
+    take_over_position(&bench, 1, "Wann", "10").await;
+    let mut book = bench.book();
+    for (player, paid) in [(2, "10"), (2, "15"), (1, "16")] {
+        book.record(&seen(player, "Wann", paid), now_utc()).await.unwrap();
+    }
+    assert_eq!((bench.total(2).await, bench.total(1).await), ("500 AP 5 ADVC #1".into(), "100 AP 1 ADVC #1".into()));
+}
+
+#[actix_rt::test]
+async fn the_noise_of_a_total_that_was_a_float_does_not_reach_an_award() {
+    let bench = Bench::new().await;
+    bench
+        .db
+        .execute_unprepared(
+            "UPDATE players SET total_ap = '12.299999999999999', total_advc_mined = '0.30000000000000004' WHERE id = 1",
+        )
+        .await
+        .unwrap();
+    let mut book = bench.book();
+    for paid in ["10", "11"] {
+        book.record(&seen(1, "Wann", paid), now_utc()).await.unwrap();
+    }
+    assert_eq!(bench.total(1).await, "112.3 AP 1.3 ADVC #1");
+}
+
 #[actix_rt::test]
 async fn an_anomaly_is_recorded_once_and_resolved_when_it_ends() {
     let bench = Bench::new().await;

@@ -9,6 +9,7 @@ use super::StoreError;
 use super::plan::Plan;
 use super::positions::{Key, of_wallets};
 use super::write::ROWS_PER_STATEMENT;
+use crate::domain::payout::may_be_same_source;
 
 /// Locks every position of the wallets that are credited, in the order of their ids, and refuses when another player was
 /// credited meanwhile for a part of the same rise: another process may have seen a wallet change hands that this one has not.
@@ -32,7 +33,7 @@ pub(super) async fn guard_wallets(db: &DatabaseTransaction, plan: &Plan) -> Resu
                 row.player_id != event.player.0
                     && row.epoch == entry.epoch
                     && row.currency == entry.position.currency.as_str()
-                    && row.source == entry.position.source
+                    && may_be_same_source(&row.source, &entry.position.source)
                     && row.high_water.0 > event.credit.previous.to_decimal()
             };
             if rivals.get(&(pool.as_str(), wallet.as_str())).is_some_and(|rows| rows.iter().any(is_ahead)) {

@@ -105,10 +105,10 @@ impl Plan {
     pub(super) fn reading(&mut self, reading: &Reading, rules: &super::book::Rules, now: NaiveDateTime) {
         let key = (reading.pool.clone(), reading.wallet.clone());
         let Some(entry) = self.entries.get_mut(&key) else { return };
-        let Some(counter) = reading.counter(Some(&entry.position.source)) else { return };
+        let Some(counter) = entry.position.counter_in(&reading.counters) else { return };
         let rate = rules.rate(&reading.currency);
         let decision = decide(&entry.position, &reading.currency, counter, rate, &rules.policy);
-        let after = entry.position.after(&decision);
+        let after = entry.position.after_counter(&decision, counter);
         match &decision {
             Decision::Award(credit) | Decision::Hold(credit, _) => self.events.push(EventDraft {
                 key: key.clone(),

@@ -8,7 +8,7 @@ use sea_orm::sea_query::{Condition, Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::StoreError;
-use crate::domain::payout::Position;
+use crate::domain::payout::{Position, may_be_same_source};
 use crate::domain::{Amount, PlayerId, PoolName, Wallet};
 
 /// Keys of one query; see `write`.
@@ -102,7 +102,7 @@ impl Entry {
             entry.player != self.player
                 && entry.epoch == self.epoch
                 && entry.position.currency == self.position.currency
-                && entry.position.source == self.position.source
+                && may_be_same_source(&entry.position.source, &self.position.source)
         };
         let Some(mark) = all.iter().filter(same_counter).map(|entry| entry.position.high_water).max() else { return };
         let skipped = mark.checked_sub(self.position.high_water).filter(|skipped| *skipped > Amount::ZERO);

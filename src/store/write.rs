@@ -102,10 +102,12 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
     const UPDATE: BulkUpdate = BulkUpdate {
         table: "positions",
         set: "baseline = v.column3, high_water = v.column4, sequence = v.column5, readings = v.column6, open_anomaly = v.column7, \
-              snapshot_digest = v.column8, snapshot_at = v.column9, updated_at = v.column10",
-        // The guard of exactly-once: whoever comes second with the same sequence changes no row.
+              snapshot_digest = v.column8, snapshot_at = v.column9, updated_at = v.column10, source = v.column13",
+        // The guard of exactly-once: whoever comes second with the same sequence changes no row. Neither does whoever would
+        // pin a taken-over position to another field than it is pinned to by now.
         on: "positions.id = v.column1 AND positions.sequence = v.column2 AND positions.readings = v.column11 \
-             AND positions.open_anomaly IS NOT DISTINCT FROM v.column12",
+             AND positions.open_anomaly IS NOT DISTINCT FROM v.column12 \
+             AND (positions.source = v.column13 OR positions.source LIKE '~%')",
         kinds: &[
             Kind::BigInteger,
             Kind::BigInteger,
@@ -118,6 +120,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
             Kind::Time,
             Kind::Time,
             Kind::Integer,
+            Kind::Text,
             Kind::Text,
         ],
     };
@@ -141,6 +144,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
                     now.into(),
                     entry.stored_readings.into(),
                     entry.stored_anomaly.clone().into(),
+                    entry.position.source.clone().into(),
                 ]
             })
             .collect();
@@ -210,8 +214,9 @@ pub(super) async fn lock_players(db: &DatabaseTransaction, mut ids: Vec<i32>) ->
             .all(db)
             .await?;
         for row in rows {
+            // A total that was taken over is the decimal of a binary float, with its noise far behind the eighth place.
             let amount = |money: Money, column: &str| {
-                Amount::from_decimal(money.0.trunc_with_scale(crate::domain::amount::PLACES))
+                Amount::from_decimal(money.0.round_dp(crate::domain::amount::PLACES))
                     .ok_or_else(|| StoreError::Content(format!("players.{column} of player {} is out of range", row.id)))
             };
             let read = Totals {
