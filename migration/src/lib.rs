@@ -5,6 +5,8 @@
 mod m20261122_000001_create_tables;
 mod m20261122_000002_decisions;
 
+pub use m20261122_000001_create_tables::IndexSql;
+use sea_orm::DbBackend;
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 
@@ -14,5 +16,27 @@ pub struct Migrator;
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![Box::new(m20261122_000001_create_tables::Migration), Box::new(m20261122_000002_decisions::Migration)]
+    }
+}
+
+/// What the first migration makes, for a takeover: it brings the tables of the replaced service to this form, records that
+/// migration as applied and leaves the later ones to [`Migrator`].
+#[derive(Debug)]
+pub struct FirstVersion {
+    /// The migration's name.
+    pub name: String,
+    /// The tables, each after those that it refers to.
+    pub tables: Vec<TableCreateStatement>,
+    /// Their indexes.
+    pub indexes: Vec<IndexSql>,
+}
+
+/// What the first migration makes on `backend`.
+#[must_use]
+pub fn first_version(backend: DbBackend) -> FirstVersion {
+    FirstVersion {
+        name: m20261122_000001_create_tables::Migration.name().to_owned(),
+        tables: m20261122_000001_create_tables::tables(backend).into(),
+        indexes: m20261122_000001_create_tables::indexes(backend),
     }
 }

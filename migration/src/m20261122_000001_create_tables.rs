@@ -125,12 +125,14 @@ fn index(name: &str, table: &'static str, columns: &[&'static str]) -> IndexCrea
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let types = Types { backend: manager.get_database_backend() };
-        players(manager, &types).await?;
-        positions(manager, &types).await?;
-        mining_events(manager, &types).await?;
-        pool_snapshots(manager, &types).await?;
-        anomalies(manager).await
+        let backend = manager.get_database_backend();
+        for table in tables(backend) {
+            manager.create_table(table).await?;
+        }
+        for index in indexes(backend) {
+            manager.get_connection().execute_unprepared(&index.sql).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -141,8 +143,57 @@ impl MigrationTrait for Migration {
     }
 }
 
-async fn players(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbErr> {
-    let table = Table::create()
+/// The tables, each after those that it refers to.
+pub(crate) fn tables(backend: DbBackend) -> [TableCreateStatement; 6] {
+    let types = Types { backend };
+    [players(&types), player_wallets(&types), positions(&types), mining_events(&types), pool_snapshots(&types), anomalies()]
+}
+
+/// An index of the tables.
+#[derive(Debug, Clone)]
+pub struct IndexSql {
+    /// Its name.
+    pub name: String,
+    /// The statement that makes it.
+    pub sql: String,
+}
+
+/// The indexes of the tables.
+pub(crate) fn indexes(backend: DbBackend) -> Vec<IndexSql> {
+    let plain = |name: &str, table, columns: &[&'static str]| (name.to_owned(), index(name, table, columns));
+    let unique = |name: &str, table, columns: &[&'static str]| (name.to_owned(), index(name, table, columns).unique().to_owned());
+    let mut all: Vec<IndexSql> = [
+        unique("uq_player_wallets_player_pool", "player_wallets", &["player_id", "pool_name"]),
+        // One address on one pool earns for one player.
+        unique("uq_player_wallets_pool_address", "player_wallets", &["pool_name", "address"]),
+        unique("uq_positions_player_pool_address", "positions", &["player_id", "pool_name", "address"]),
+        plain("ix_positions_pool_address", "positions", &["pool_name", "address"]),
+        // The three keys that make awarding idempotent: by the rise itself, by the position and by the player.
+        unique("uq_mining_events_event_id", "mining_events", &["event_id"]),
+        unique("uq_mining_events_position_sequence", "mining_events", &["position_id", "position_sequence"]),
+        unique("uq_mining_events_player_sequence", "mining_events", &["player_id", "player_sequence"]),
+        plain("idx_player_event_time", "mining_events", &["player_id", "event_time"]),
+        plain("idx_event_time", "mining_events", &["event_time"]),
+        plain("idx_player_pool", "pool_snapshots", &["player_id", "pool_name", "snapshot_time"]),
+        plain("idx_snapshot_time", "pool_snapshots", &["snapshot_time"]),
+    ]
+    .into_iter()
+    .map(|(name, statement)| IndexSql { name, sql: backend.build(&statement).sql })
+    .collect();
+    // The outbox: few rows of many, so the index holds only those.
+    let outbox = "CREATE INDEX ix_mining_events_outbox ON mining_events (player_id, player_sequence) \
+                  WHERE notified = FALSE AND delivery_dead = FALSE AND player_sequence IS NOT NULL";
+    // One unresolved row a wallet, pool and kind, whoever records it and how often.
+    let unresolved = "CREATE UNIQUE INDEX uq_anomalies_unresolved ON anomalies (player_id, pool_name, address, kind) \
+                      WHERE resolved_at IS NULL";
+    for (name, sql) in [("ix_mining_events_outbox", outbox), ("uq_anomalies_unresolved", unresolved)] {
+        all.push(IndexSql { name: name.to_owned(), sql: sql.to_owned() });
+    }
+    all
+}
+
+fn players(types: &Types) -> TableCreateStatement {
+    Table::create()
         .table("players")
         .col(small_id())
         .col(text("username", 100).not_null().unique_key())
@@ -157,10 +208,11 @@ async fn players(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbErr
         .col(types.time_now("updated_at"))
         .col(time("last_mining_event"))
         .col(counter("event_sequence"))
-        .to_owned();
-    manager.create_table(table).await?;
+        .to_owned()
+}
 
-    let table = Table::create()
+fn player_wallets(types: &Types) -> TableCreateStatement {
+    Table::create()
         .table("player_wallets")
         .col(small_id())
         .col(player_id())
@@ -168,22 +220,14 @@ async fn players(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbErr
         .col(text("address", 255).not_null())
         .col(types.time_now("created_at"))
         .foreign_key(&mut of_player("player_wallets"))
-        .to_owned();
-    manager.create_table(table).await?;
-    manager
-        .create_index(index("uq_player_wallets_player_pool", "player_wallets", &["player_id", "pool_name"]).unique().to_owned())
-        .await?;
-    // One address on one pool earns for one player.
-    manager
-        .create_index(index("uq_player_wallets_pool_address", "player_wallets", &["pool_name", "address"]).unique().to_owned())
-        .await
+        .to_owned()
 }
 
-async fn positions(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbErr> {
+fn positions(types: &Types) -> TableCreateStatement {
     // As long as a pool file makes it: a counter may be the sum of many pointers.
     let mut source = ColumnDef::new("source");
     source.text().not_null();
-    let table = Table::create()
+    Table::create()
         .table("positions")
         .col(id())
         .col(player_id())
@@ -203,17 +247,10 @@ async fn positions(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbE
         .col(types.time_now("created_at"))
         .col(types.time_now("updated_at"))
         .foreign_key(&mut of_player("positions"))
-        .to_owned();
-    manager.create_table(table).await?;
-    manager
-        .create_index(
-            index("uq_positions_player_pool_address", "positions", &["player_id", "pool_name", "address"]).unique().to_owned(),
-        )
-        .await?;
-    manager.create_index(index("ix_positions_pool_address", "positions", &["pool_name", "address"])).await
+        .to_owned()
 }
 
-async fn mining_events(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbErr> {
+fn mining_events(types: &Types) -> TableCreateStatement {
     let mut of_position = ForeignKey::create()
         .name("fk_mining_events_position")
         .from("mining_events", "position_id")
@@ -226,7 +263,7 @@ async fn mining_events(manager: &SchemaManager<'_>, types: &Types) -> Result<(),
     position_sequence.big_integer();
     let mut player_sequence = ColumnDef::new("player_sequence");
     player_sequence.big_integer();
-    let table = Table::create()
+    Table::create()
         .table("mining_events")
         .col(id())
         .col(player_id())
@@ -257,35 +294,13 @@ async fn mining_events(manager: &SchemaManager<'_>, types: &Types) -> Result<(),
         .col(flag("delivery_dead", false))
         .foreign_key(&mut of_player("mining_events"))
         .foreign_key(&mut of_position)
-        .to_owned();
-    manager.create_table(table).await?;
-    // The three keys that make awarding idempotent: by the rise itself, by the position and by the player.
-    manager.create_index(index("uq_mining_events_event_id", "mining_events", &["event_id"]).unique().to_owned()).await?;
-    manager
-        .create_index(
-            index("uq_mining_events_position_sequence", "mining_events", &["position_id", "position_sequence"])
-                .unique()
-                .to_owned(),
-        )
-        .await?;
-    manager
-        .create_index(
-            index("uq_mining_events_player_sequence", "mining_events", &["player_id", "player_sequence"]).unique().to_owned(),
-        )
-        .await?;
-    manager.create_index(index("idx_player_event_time", "mining_events", &["player_id", "event_time"])).await?;
-    manager.create_index(index("idx_event_time", "mining_events", &["event_time"])).await?;
-    // The outbox: few rows of many, so the index holds only those.
-    let outbox = "CREATE INDEX ix_mining_events_outbox ON mining_events (player_id, player_sequence) \
-                  WHERE notified = FALSE AND delivery_dead = FALSE AND player_sequence IS NOT NULL";
-    manager.get_connection().execute_unprepared(outbox).await?;
-    Ok(())
+        .to_owned()
 }
 
-async fn pool_snapshots(manager: &SchemaManager<'_>, types: &Types) -> Result<(), DbErr> {
+fn pool_snapshots(types: &Types) -> TableCreateStatement {
     let mut raw_response = ColumnDef::new("raw_response");
     raw_response.text();
-    let table = Table::create()
+    Table::create()
         .table("pool_snapshots")
         .col(id())
         .col(player_id())
@@ -302,20 +317,17 @@ async fn pool_snapshots(manager: &SchemaManager<'_>, types: &Types) -> Result<()
         .col(text("currency", 16))
         .col(types.rate("rate"))
         .foreign_key(&mut of_player("pool_snapshots"))
-        .to_owned();
-    manager.create_table(table).await?;
-    manager.create_index(index("idx_player_pool", "pool_snapshots", &["player_id", "pool_name", "snapshot_time"])).await?;
-    manager.create_index(index("idx_snapshot_time", "pool_snapshots", &["snapshot_time"])).await
+        .to_owned()
 }
 
-async fn anomalies(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+fn anomalies() -> TableCreateStatement {
     let mut detail = ColumnDef::new("detail");
     detail.text().not_null();
     let mut resolution = ColumnDef::new("resolution");
     resolution.text();
     let mut seen_at = time("seen_at");
     seen_at.not_null();
-    let table = Table::create()
+    Table::create()
         .table("anomalies")
         .col(id())
         .col(player_id())
@@ -328,11 +340,5 @@ async fn anomalies(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(text("resolved_by", 100))
         .col(resolution)
         .foreign_key(&mut of_player("anomalies"))
-        .to_owned();
-    manager.create_table(table).await?;
-    // One unresolved row a wallet, pool and kind, whoever records it and how often.
-    let unresolved = "CREATE UNIQUE INDEX uq_anomalies_unresolved ON anomalies (player_id, pool_name, address, kind) \
-                      WHERE resolved_at IS NULL";
-    manager.get_connection().execute_unprepared(unresolved).await?;
-    Ok(())
+        .to_owned()
 }
