@@ -13,8 +13,8 @@
 --
 --   CREATE ROLE pool_poller LOGIN PASSWORD '…' IN ROLE pool_poller_run;
 --
--- The tables belong to the login that ran `migrate`. Where the game made `players` before, `migrate` must be run as the owner of
--- that table. The game's own login needs what it does itself, at least:
+-- The tables belong to the login that ran `migrate`. Where the game, or the service that pool-poller replaces, made `players`,
+-- `pool_snapshots` and `mining_events` before, `migrate` must be run as the owner of these tables. The game's own login needs what it does itself, at least:
 --
 --   GRANT SELECT, INSERT, UPDATE, DELETE ON players TO the_game;
 --   GRANT USAGE ON SEQUENCE players_id_seq TO the_game;

@@ -34,7 +34,11 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     let db = session.connect().await?;
     match store::schema_state(&db).await.map_err(Stop::failed)? {
         state @ SchemaState::Empty => return Err(Stop::config(explain(&state))),
-        SchemaState::Current | SchemaState::Behind(_) | SchemaState::Foreign | SchemaState::Ahead(_) => {}
+        SchemaState::Current
+        | SchemaState::Behind(_)
+        | SchemaState::Original
+        | SchemaState::Foreign(_)
+        | SchemaState::Ahead(_) => {}
     }
     let report = backup::sqlite(&db, &args.file).await.map_err(Stop::failed)?;
     db.close().await.map_err(Stop::failed)?;

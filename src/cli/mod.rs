@@ -15,6 +15,7 @@ mod prune;
 mod run;
 mod session;
 mod table;
+mod takeover;
 mod verify;
 mod wallet;
 
@@ -61,7 +62,10 @@ enum Command {
     /// Needs no settings, no network and no database: it runs on loopback and in a temporary folder. Ends with an account whose
     /// difference must be 0.
     Demo(demo::Args),
-    /// Create or update the tables.
+    /// Create or update the tables, or take over those of the service that pool-poller replaces.
+    ///
+    /// A takeover keeps every row, opens positions at the highest counters that were ever recorded, and lists what that service
+    /// awarded twice. Stop it first. BTC_TO_ADVC_RATE must be the rate it ran with; it can be changed afterwards.
     Migrate(migrate::Args),
     /// Show and edit players.
     #[command(subcommand)]

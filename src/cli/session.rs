@@ -8,7 +8,7 @@ use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr, SqlxError};
 use super::output;
 use crate::pools::{self, PoolSpec};
 use crate::settings::{Backend, EXIT_CONFIG, LoadOptions, Settings};
-use crate::store::{self, SchemaState};
+use crate::store::{self, SchemaState, takeover};
 use crate::telemetry;
 
 /// Pool files in the working directory.
@@ -117,7 +117,8 @@ impl Session {
             .map_err(|error| Stop::config(format!("DATABASE_URL is {url}: {}", reason(&error))))
     }
 
-    /// Opens the database with all tables: on SQLite, or with `AUTO_MIGRATE`, they are made where they are missing.
+    /// Opens the database with all tables: on SQLite, or with `AUTO_MIGRATE`, they are made where they are missing. With
+    /// `AUTO_MIGRATE`, and only then, the tables of the replaced service are taken over.
     ///
     /// # Errors
     /// With exit code 78, when the schema is not this program's and must not be changed without being asked.
@@ -130,6 +131,15 @@ impl Session {
                 store::migrate(&db)
                     .await
                     .map_err(|error| Stop::failed(format!("the migration failed, nothing was changed: {}", reason(&error))))?;
+                Ok(db)
+            }
+            // Never without being asked, on SQLite either: the other service may still be running.
+            SchemaState::Original if self.settings.auto_migrate => {
+                match takeover::take_over(&db, self.settings.rates(), store::now_utc()).await {
+                    Ok(Some(report)) => super::migrate::log(&report),
+                    Ok(None) => {}
+                    Err(error) => return Err(super::migrate::refused(&error)),
+                }
                 Ok(db)
             }
             state => Err(Stop::config(explain(&state))),
@@ -148,11 +158,15 @@ pub(super) fn explain(state: &SchemaState) -> String {
             "the database's tables are of an older version ({} missing); update them with `pool-poller migrate`, or set AUTO_MIGRATE=true",
             missing.join(", ")
         ),
-        SchemaState::Foreign => {
-            "the database has a table `players` that pool-poller did not make; it is left alone. Use a database of \
-                                 its own: this version cannot take over another service's tables"
+        SchemaState::Original => {
+            "the database's tables were made by the service that pool-poller replaces; stop that service, see what would be done with \
+             `pool-poller migrate --status`, and take them over with `pool-poller migrate`, or set AUTO_MIGRATE=true"
                 .to_owned()
         }
+        SchemaState::Foreign(unexpected) => format!(
+            "the database has tables by our names that pool-poller did not make; it is left alone, and is not the replaced service's \
+             either: {unexpected}. Use a database, or on PostgreSQL a schema, of its own"
+        ),
         SchemaState::Ahead(unknown) => {
             format!("the database's tables are of a newer version of pool-poller ({}); use that version", unknown.join(", "))
         }

@@ -44,7 +44,8 @@ use layers::Values;
 pub struct Settings {
     /// `DATABASE_URL`: where players, events and positions are.
     pub database_url: DatabaseUrl,
-    /// `AUTO_MIGRATE`: whether `run` may bring a PostgreSQL schema up to date by itself.
+    /// `AUTO_MIGRATE`: whether `run` may bring a PostgreSQL schema up to date by itself, and take over the replaced service's
+    /// tables on either engine.
     pub auto_migrate: bool,
     /// `SOCKETIO_URL`: the game server; its scheme chooses the protocol. `None`: nothing is sent, events wait. Its query
     /// may hold a token, so show it through [`redact_url`].

@@ -20,6 +20,7 @@ pub mod rebase;
 pub mod reversal;
 mod roster;
 mod schema;
+pub mod takeover;
 pub mod verify;
 mod write;
 

@@ -1,10 +1,12 @@
 //! The schema's version, and bringing it up to date.
 
-use migration::{Migrator, MigratorTrait as _, SchemaManager, seaql_migrations};
+use migration::{Migrator, MigratorTrait as _, seaql_migrations};
 use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, EntityTrait as _, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait as _,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait as _,
 };
+
+use super::takeover::{self, Found};
 
 /// What the database holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +17,10 @@ pub enum SchemaState {
     Behind(Vec<String>),
     /// Everything is there.
     Current,
-    /// The tables of the replaced service, without a record of migrations.
-    Foreign,
+    /// The tables of the replaced service, without a record of migrations: [`takeover::take_over`] can have them.
+    Original,
+    /// Tables by our names that are neither, and what is unexpected about them.
+    Foreign(String),
     /// Migrations of a newer version than this program, these.
     Ahead(Vec<String>),
 }
@@ -25,13 +29,12 @@ pub enum SchemaState {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr> {
+pub async fn schema_state(db: &impl ConnectionTrait) -> Result<SchemaState, DbErr> {
     let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
-    let manager = SchemaManager::new(db);
     // First of all: a migration that another process commits between two looks must not make its tables look like somebody
     // else's. The tables and their record come in one transaction.
-    let has_players = manager.has_table("players").await?;
-    let applied: Vec<String> = if manager.has_table("seaql_migrations").await? {
+    let found = takeover::recognize(db).await?;
+    let applied: Vec<String> = if takeover::has_table(db, "seaql_migrations").await? {
         seaql_migrations::Entity::find().all(db).await?.into_iter().map(|row| row.version).collect()
     } else {
         Vec::new()
@@ -41,7 +44,11 @@ pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr>
         return Ok(SchemaState::Ahead(unknown));
     }
     if applied.is_empty() {
-        return Ok(if has_players { SchemaState::Foreign } else { SchemaState::Empty });
+        return Ok(match found {
+            Found::Nothing => SchemaState::Empty,
+            Found::Original => SchemaState::Original,
+            Found::Foreign(reason) => SchemaState::Foreign(reason),
+        });
     }
     let missing: Vec<String> = known.into_iter().filter(|version| !applied.contains(version)).collect();
     Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Behind(missing) })
@@ -49,6 +56,15 @@ pub async fn schema_state(db: &DatabaseConnection) -> Result<SchemaState, DbErr>
 
 /// The key of the lock that keeps two processes from migrating one PostgreSQL database at once; any number that is ours alone.
 const MIGRATION_LOCK: i64 = 0x706f_6f6c_2d70_6f6c;
+
+/// Waits until nobody else migrates this database, and keeps others from it until the end of the transaction. A transaction on
+/// SQLite is alone by itself, when it began as one that writes.
+pub(super) async fn alone(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+    }
+    Ok(())
+}
 
 /// Applies what is missing, all of it or nothing. Whoever comes second waits, and then finds nothing missing.
 ///
@@ -58,9 +74,7 @@ pub async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
     let options =
         TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
     let transaction = db.begin_with_options(options).await?;
-    if transaction.get_database_backend() == DbBackend::Postgres {
-        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
-    }
+    alone(&transaction).await?;
     Migrator::up(&transaction, None).await?;
     transaction.commit().await
 }
