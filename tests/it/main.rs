@@ -13,3 +13,4 @@ mod database;
 mod ledger;
 mod support;
 mod support_tests;
+mod takeover;
