@@ -187,7 +187,7 @@ async fn a_wallet_that_went_to_another_player_and_back_is_paid_once() {
 /// Puts a position into the database as a takeover leaves it.
 async fn take_over_position(bench: &Bench, player: i32, wallet: &str, mark: &str) {
     let position = crate::domain::payout::Position::taken_over("ADVC".parse().unwrap(), mark.parse().unwrap(), &["/paid"]);
-    let mut entry = Entry::new(PlayerId(player), position);
+    let mut entry = Entry::new(PlayerId(player), 0, position);
     entry.dirty = false;
     let mut plan = Plan::default();
     plan.entries.insert(("rplant".parse().unwrap(), wallet.parse().unwrap()), entry);

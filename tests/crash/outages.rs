@@ -10,7 +10,7 @@ use crate::support::own_cluster::OwnCluster;
 #[test]
 fn postgresql_stopped_over_and_over_under_load_loses_and_doubles_nothing() {
     let mut cluster = OwnCluster::start(0);
-    let mut payday = Payday::prepare(Bench::on(&cluster.url()), 30);
+    let mut payday = Payday::prepare(Bench::on(cluster.url()), 30);
     let mut daemon = payday.bench.start();
     let until = Instant::now() + length();
     let mut stops = 0;
@@ -23,7 +23,7 @@ fn postgresql_stopped_over_and_over_under_load_loses_and_doubles_nothing() {
         cluster.restart();
     }
     assert!(daemon.is_alive(), "the daemon lives through it");
-    payday.bench.rows = Rows::connect(&cluster.url());
+    payday.bench.rows = Rows::connect(cluster.url());
     payday.wait_settled();
     daemon.stop();
     let (payouts, awards) = payday.check();
