@@ -5,9 +5,9 @@
 //! lost; after a panic the positions are read again from the database.
 //! Leaves to others: the money rule (`domain::payout`), the transaction (`store::book`), delivery (the notifier).
 
+mod patience;
 mod upkeep;
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,12 +16,11 @@ use std::time::Duration;
 use actix::prelude::*;
 use chrono::NaiveDateTime;
 use sea_orm::DatabaseConnection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::supervision::{Panicked, Supervision, caught};
 use super::{ReportMetrics, as_json};
 use crate::clock::Clock;
-use crate::domain::backoff::Backoff;
 use crate::domain::{Amount, EventId, PlayerId, Points, PoolName};
 use crate::metrics::LedgerMetrics;
 use crate::store::book::{Book, Observation, Rebased, Report, Rules};
@@ -30,12 +29,10 @@ use crate::store::{Roster, StoreError, load_roster, now_utc, prune};
 
 pub use upkeep::{Prune, Upkeep, Verify};
 
+use patience::{Failures, Patience};
+
 /// Observations of one transaction at most, unless a single message holds more.
 const OBSERVATIONS_PER_COMMIT: usize = 500;
-/// The first pause while the database is away.
-const RETRY_MIN: Duration = Duration::from_millis(200);
-/// The longest pause while the database is away.
-const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// The actor.
 pub struct Ledger {
@@ -58,7 +55,9 @@ pub struct Ledger {
     /// Nothing happens before the pause after a restart is over.
     paused: bool,
     /// Set when the program is ending: a database that is away is then not waited for.
-    draining: Rc<Cell<bool>>,
+    draining: watch::Sender<bool>,
+    /// Failed attempts by kind, counted while the commit is still trying.
+    failures: Failures,
     /// Who waits for the queue to be empty.
     drained: Vec<oneshot::Sender<()>>,
     /// Who wants to know of awards.
@@ -114,7 +113,8 @@ impl Ledger {
             forget_when_back: false,
             rebased: Rebased::default(),
             paused: false,
-            draining: Rc::new(Cell::new(false)),
+            draining: watch::Sender::new(false),
+            failures: Failures::default(),
             drained: Vec::new(),
             subscribers: Vec::new(),
             supervision,
@@ -139,8 +139,8 @@ impl Ledger {
         let Some(book) = self.book.take() else { return };
         let batch = self.next_batch();
         self.committing = true;
-        let (db, draining) = (self.db.clone(), Rc::clone(&self.draining));
-        let commit = caught(commit(db, book, batch, draining));
+        let patience = Patience { draining: self.draining.subscribe(), failures: Rc::clone(&self.failures) };
+        let commit = caught(commit(self.db.clone(), book, batch, patience));
         ctx.spawn(commit.into_actor(self).map(|outcome, actor, ctx| actor.committed(outcome, ctx)));
     }
 
@@ -177,9 +177,6 @@ impl Ledger {
         if std::mem::take(&mut self.forget_when_back) {
             book.forget_anomalous();
             book.forget(&self.rebased.take());
-        }
-        for kind in committed.failures {
-            *self.metrics.failures.entry(kind).or_default() += 1;
         }
         if let Some(pruned) = committed.pruned {
             self.pruned(pruned);
@@ -373,22 +370,20 @@ impl Handler<RecordObservations> for Ledger {
 struct Committed {
     book: Book,
     report: Option<(Report, Duration)>,
-    failures: Vec<&'static str>,
     /// Snapshots deleted before this moment, where that was asked for.
     pruned: Option<(NaiveDateTime, Result<u64, StoreError>)>,
 }
 
 /// Stores a batch and answers its senders. Waits for a database that is away until the program is ending.
-async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, draining: Rc<Cell<bool>>) -> Committed {
+async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, mut patience: Patience) -> Committed {
     let clock = Clock::start();
-    let mut failures = Vec::new();
     let mut records = Vec::new();
     let mut pruned = None;
     for work in batch {
         match work {
             Work::Record { observations, pool, reply } => records.push((observations, pool, reply)),
             Work::Deliver { delivery, reply } => {
-                let stored = persist(&draining, &mut failures, async || store_delivery(&db, &delivery).await).await;
+                let stored = patience.persist(async || store_delivery(&db, &delivery).await).await;
                 // A notifier that was restarted meanwhile asks again.
                 let _ = reply.send(stored);
             }
@@ -397,14 +392,14 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, draini
         }
     }
     if records.is_empty() {
-        return Committed { book, report: None, failures, pruned };
+        return Committed { book, report: None, pruned };
     }
     let observations: Vec<Observation> = match records.as_slice() {
         [(only, ..)] => only.as_ref().clone(),
         many => many.iter().flat_map(|(observations, ..)| observations.iter().cloned()).collect(),
     };
     let now = now_utc();
-    let stored = persist(&draining, &mut failures, async || book.record(&observations, now).await).await;
+    let stored = patience.persist(async || book.record(&observations, now).await).await;
     let report = match stored {
         Ok(report) => {
             for (_, pool, reply) in records {
@@ -419,39 +414,7 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, draini
             None
         }
     };
-    Committed { book, report, failures, pruned }
-}
-
-/// Repeats `attempt` with growing pauses until it succeeds or the program is ending. The failure is logged when it begins and
-/// when it ends, not each time.
-async fn persist<T>(
-    draining: &Cell<bool>,
-    failures: &mut Vec<&'static str>,
-    mut attempt: impl AsyncFnMut() -> Result<T, StoreError>,
-) -> Result<T, LedgerError> {
-    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
-    let away = Clock::start();
-    loop {
-        match attempt().await {
-            Ok(stored) => {
-                if backoff.attempts() > 0 {
-                    let away_ms = u64::try_from(away.now().as_millis()).unwrap_or(u64::MAX);
-                    tracing::info!(away_ms, attempts = backoff.attempts(), "database_back");
-                }
-                return Ok(stored);
-            }
-            Err(error) => {
-                failures.push(error.kind());
-                if backoff.attempts() == 0 {
-                    tracing::error!(kind = error.kind(), %error, "database_unavailable");
-                }
-                if draining.get() {
-                    return Err(LedgerError::Draining);
-                }
-                tokio::time::sleep(backoff.next_delay(fastrand::u32(..))).await;
-            }
-        }
-    }
+    Committed { book, report, pruned }
 }
 
 /// Asks for awards that are due to be told, without the players in `except`.
@@ -526,7 +489,7 @@ impl Handler<Drain> for Ledger {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
-        self.draining.set(true);
+        self.draining.send_replace(true);
         self.upkeep.draining();
         let (reply, outcome) = oneshot::channel();
         self.drained.push(reply);
@@ -543,6 +506,7 @@ impl Handler<ReportMetrics> for Ledger {
 
     fn handle(&mut self, _: ReportMetrics, _ctx: &mut Self::Context) -> Self::Result {
         self.metrics.restarts = self.supervision.restarts();
+        self.metrics.failures = self.failures.borrow().clone();
         self.metrics.ap_awarded = self.ap_awarded.to_string();
         MessageResult(as_json(&self.metrics))
     }

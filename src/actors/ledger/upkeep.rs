@@ -97,7 +97,7 @@ impl Ledger {
     }
 
     fn begin_pruning(&mut self, ctx: &mut Context<Self>) {
-        let Some(days) = self.upkeep.upkeep.retention_days.filter(|_| !self.upkeep.pruning && !self.draining.get()) else {
+        let Some(days) = self.upkeep.upkeep.retention_days.filter(|_| !self.upkeep.pruning && !*self.draining.borrow()) else {
             return;
         };
         self.upkeep.pruning = true;
@@ -117,7 +117,7 @@ impl Ledger {
             }
         };
         self.metrics.rows_pruned += deleted;
-        if deleted < prune::ROWS_PER_BATCH || self.draining.get() {
+        if deleted < prune::ROWS_PER_BATCH || *self.draining.borrow() {
             self.upkeep.pruning = false;
             tracing::debug!(rows_pruned = self.metrics.rows_pruned, "snapshots_pruned");
         } else {
@@ -127,7 +127,7 @@ impl Ledger {
 
     /// A verification, unless one is running.
     fn verification(&mut self) -> Option<ResponseActFuture<Self, Result<u64, LedgerError>>> {
-        if self.upkeep.verifying.is_some() || self.draining.get() {
+        if self.upkeep.verifying.is_some() || *self.draining.borrow() {
             return None;
         }
         let (running, given_up) = oneshot::channel();

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::future::LocalBoxFuture;
-use pool_poller::actors::supervision::{Fuse, Supervision};
-use pool_poller::clock::Clock;
 use pool_poller::domain::{Amount, PlayerId, PoolName, Wallet};
 use serde_json::Value;
 
@@ -33,11 +31,6 @@ pub(crate) fn secs(secs: u64) -> Duration {
 
 pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
-}
-
-/// Supervision for an actor whose restarts nobody counts.
-pub(crate) fn supervision(actor: &str, clock: Clock) -> Supervision {
-    Supervision::new(actor, clock, Fuse::new().0)
 }
 
 /// An actor that answers messages by a closure, in place of a neighbour. A slow answer holds up no other.

@@ -4,10 +4,10 @@
 //! done, so an hour costs nothing and every moment is exact. The ledger owns the database; its tests run in real time.
 
 mod bench;
-//mod ledger_bench;
-//mod ledger_commits;
-//mod ledger_drain;
-//mod ledger_faults;
+mod ledger_bench;
+mod ledger_commits;
+mod ledger_drain;
+mod ledger_faults;
 mod log;
 mod notifier_bench;
 mod notifier_delivery;
@@ -20,7 +20,7 @@ mod pool_breaker;
 mod pool_drain;
 mod pool_pace;
 mod pool_panics;
-//mod restarts;
+mod restarts;
 mod scheduler_bench;
 mod scheduler_cycles;
 mod scheduler_faults;

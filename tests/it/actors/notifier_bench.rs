@@ -149,7 +149,8 @@ impl Bench {
             readonly: Cell::default(),
             storing: Cell::default(),
         });
-        let (peer, opened_at): (Rc<RefCell<Option<Peer>>>, Rc<RefCell<Vec<Duration>>>) = Default::default();
+        let peer: Rc<RefCell<Option<Peer>>> = Rc::default();
+        let opened_at: Rc<RefCell<Vec<Duration>>> = Rc::default();
         let open: OpenLink = Box::new({
             let (peer, opened_at) = (Rc::clone(&peer), Rc::clone(&opened_at));
             move || {

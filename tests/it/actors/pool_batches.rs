@@ -91,11 +91,10 @@ fn a_batch_that_the_ledger_lost_is_handed_over_again_and_counted_once() {
         };
         let mut bench = Bench::with_ledger(PACE, |_| ready(good()), store);
         let report = bench.round(5).await;
-        let recorded = bench.recorded.borrow();
+        let recorded = bench.recorded.borrow().clone();
         assert_eq!(recorded.len(), 4);
         assert!(recorded.iter().all(|message| Arc::ptr_eq(&message.observations, &recorded[0].observations)), "the same batch");
         assert_eq!((recorded[0].observations.len(), report.readings, report.awards), (5, 5, 1));
-        drop(recorded);
         assert_eq!(figure(&bench.metrics().await, "/batches_resent"), 3);
     });
 }

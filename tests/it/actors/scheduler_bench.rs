@@ -124,7 +124,6 @@ pub(crate) fn players(count: usize) -> Roster {
 }
 
 pub(crate) struct Bench {
-    pub(crate) clock: Clock,
     pub(crate) ledger: Rc<FakeLedger>,
     pub(crate) scheduler: Addr<Scheduler>,
     pub(crate) summaries: mpsc::UnboundedReceiver<CycleSummary>,
@@ -179,7 +178,7 @@ impl Around {
         let supervision = Supervision::new("scheduler", clock, fuse.clone());
         let scheduler = Scheduler::new(mode, slots, load, record, clock, fuse, supervision).with_summaries(completed);
         let scheduler = Supervisor::start(|_| scheduler);
-        Bench { clock, ledger, scheduler, summaries, fatal }
+        Bench { ledger, scheduler, summaries, fatal }
     }
 }
 
