@@ -65,10 +65,10 @@ pub(super) struct Rebase {
     currency: Option<Currency>,
 }
 
-/// A source that fits its column.
+/// A source that can be what a pool file makes of its pointers.
 fn source(text: &str) -> Result<String, String> {
-    let fits = (1..=500).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err("must be 1 to 500 characters".to_owned()) }
+    let fits = !text.is_empty() && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err("must not be empty or hold control characters".to_owned()) }
 }
 
 pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {

@@ -72,11 +72,14 @@ impl DatabaseUrl {
     pub fn pg_dump_command(&self, file: &str) -> Option<String> {
         let mut url = Url::parse(self.expose()).ok()?;
         url.set_password(None).ok()?;
-        let secret: Vec<(String, String)> =
-            url.query_pairs().filter(|(key, _)| key != "password").map(|(key, value)| (key.into(), value.into())).collect();
+        let plain: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(key, _)| !key.contains("password"))
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
         url.set_query(None);
-        if !secret.is_empty() {
-            url.query_pairs_mut().extend_pairs(secret);
+        if !plain.is_empty() {
+            url.query_pairs_mut().extend_pairs(plain);
         }
         Some(format!("pg_dump --format=custom --file={file} '{}'", url.as_str().replace('\'', "%27")))
     }

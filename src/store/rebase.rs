@@ -50,9 +50,23 @@ pub async fn rebase(
     now: NaiveDateTime,
 ) -> Result<Rebased, DecisionError> {
     let seen = positions::Entity::find_by_id(id).one(db).await?.ok_or(DecisionError::UnknownPosition(id))?;
+    rebase_as_seen(db, &seen, mark, operator, now).await
+}
+
+/// The same, unless the position was rebased since the operator has `seen` it.
+///
+/// # Errors
+/// As [`rebase`], and when somebody else was faster.
+pub async fn rebase_as_seen(
+    db: &DatabaseConnection,
+    seen: &positions::Model,
+    mark: &NewMark,
+    operator: &Operator,
+    now: NaiveDateTime,
+) -> Result<Rebased, DecisionError> {
     repeat(async || {
         let transaction = begin(db).await?;
-        let rebased = rebase_wallet(&transaction, &seen, mark, operator, now).await?;
+        let rebased = rebase_wallet(&transaction, seen, mark, operator, now).await?;
         transaction.commit().await?;
         Ok(rebased)
     })

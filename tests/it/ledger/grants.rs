@@ -85,13 +85,33 @@ async fn the_daemon_runs_a_payday_with_no_more_rights_than_granted() {
         }
         game.wait_for(2 * paid, DEADLINE).unwrap();
     }
+    assert_eq!(bench.total(1).await, "900 AP 9 ADVC #6");
+
+    // What an operator decides meanwhile is told by the running daemon.
+    pools.world().set_paid(SimPool::Rplant, &wallet(1), amount("14500"));
+    let deadline = Instant::now() + DEADLINE;
+    let held = loop {
+        if let Some(held) = bench.events().await.into_iter().find(|event| event.status == "held") {
+            break held.id.to_string();
+        }
+        assert!(Instant::now() < deadline, "a thousand times as much is held");
+        actix_rt::time::sleep(Duration::from_millis(20)).await;
+    };
+    let operate = login(&bench, "pool_poller_operate").await;
+    succeed(program(&operate, &folder).args(["events", "approve", &held, "--reason", "x"]));
+    game.wait_for(7, DEADLINE).unwrap();
+    succeed(program(&operate, &folder).args(["events", "reverse", &held, "--reason", "x"]));
+    game.wait_for(8, DEADLINE).unwrap();
+    let told = game.received();
+    let told: Vec<String> = told.iter().rev().take(2).map(|notice| notice.payload["ap_awarded"].to_string()).collect();
+    assert_eq!(told, ["-1448550", "1448550"]);
     let deadline = Instant::now() + DEADLINE;
     while waiting(&bench.db).await.unwrap() > 0 {
         assert!(Instant::now() < deadline, "not every award is marked as told");
         actix_rt::time::sleep(Duration::from_millis(20)).await;
     }
     daemon.stop();
-    assert_eq!(bench.total(1).await, "900 AP 9 ADVC #6");
+    assert_eq!(bench.total(1).await, "900 AP 9 ADVC #8");
     bench.assert_verified().await;
 
     // What the daemon and its upkeep do beyond that.

@@ -10,7 +10,7 @@ use pool_poller::clock::Clock;
 use pool_poller::domain::payout::FirstReading;
 use pool_poller::store::connect;
 use pool_poller::store::decisions::DecisionError;
-use pool_poller::store::rebase::{NewMark, rebase};
+use pool_poller::store::rebase::{NewMark, rebase, rebase_as_seen};
 use sea_orm::EntityTrait as _;
 
 use super::bench::{Bench, Engine, amount, now, of_wallet, olga, on_both_engines, read, rules, seen, wallet};
@@ -91,13 +91,18 @@ async fn two_at_once_rebase_once(engine: Engine) {
     read(&mut book, &[(1, "10"), (1, "1")]).await;
     let others = [connect(&bench.url, "test").await.unwrap(), connect(&bench.url, "test").await.unwrap()];
     let (operator, mark) = (olga(), to("0"));
+    // Both have looked at the same.
+    let [position] = bench.positions().await.try_into().unwrap();
     let committing = async {
         for paid in 11..30 {
             read(&mut book, &[(1, &paid.to_string())]).await;
         }
     };
-    let (first, second, ()) =
-        tokio::join!(rebase(&others[0], 1, &mark, &operator, now()), rebase(&others[1], 1, &mark, &operator, now()), committing);
+    let (first, second, ()) = tokio::join!(
+        rebase_as_seen(&others[0], &position, &mark, &operator, now()),
+        rebase_as_seen(&others[1], &position, &mark, &operator, now()),
+        committing
+    );
     assert_eq!(u32::from(first.is_ok()) + u32::from(second.is_ok()), 1, "{first:?} {second:?}");
     let lost = first.err().or(second.err()).unwrap();
     assert!(lost.to_string().contains("at the same time"), "{lost}");
