@@ -107,6 +107,8 @@ async fn only_what_is_new_is_awarded_and_told(site: Site) {
     assert_eq!(stage.site.value("SELECT count(*) AS n FROM anomalies WHERE resolved_at IS NULL").await, "0");
     let open = "SELECT count(*) AS n FROM positions WHERE player_id IN (1, 2, 3, 4) AND source LIKE '~%'";
     assert_eq!(stage.site.value(open).await, "0", "every field is known by now");
+    let proof = stage.site.run(&["verify", "--json"]).json();
+    assert_eq!((&proof["differences_total"], proof["foreign_events"].as_u64() > Some(100)), (&0.into(), true), "{proof}");
     let told = stage.game.received();
     let mut first: Vec<(String, String)> =
         told.iter().map(|told| (told.payload["player_id"].to_string(), told.payload["sequence"].to_string())).collect();

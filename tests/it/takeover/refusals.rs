@@ -10,7 +10,7 @@ on_both_engines!(
     tables_that_are_not_the_services_are_left_alone_and_the_reason_is_named,
     a_total_that_is_no_number_has_to_be_put_right_first,
     two_takeovers_at_once_are_one,
-    without_a_rate_for_what_was_converted_nothing_is_guessed,
+    the_rate_of_the_settings_is_what_converted_figures_are_divided_by,
 );
 
 async fn prepared(site: &Site) {
@@ -98,7 +98,7 @@ async fn two_takeovers_at_once_are_one(site: Site) {
     site.run(&["migrate", "--status"]).succeeded();
 }
 
-async fn without_a_rate_for_what_was_converted_nothing_is_guessed(site: Site) {
+async fn the_rate_of_the_settings_is_what_converted_figures_are_divided_by(site: Site) {
     prepared(&site).await;
     let marks = async |site: &Site| site.value("SELECT high_water FROM positions WHERE player_id = 3").await;
     let site = site.env("BTC_TO_ADVC_RATE", "500000");

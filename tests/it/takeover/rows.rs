@@ -118,7 +118,7 @@ async fn positions_begin_at_the_highest_counter_ever_recorded(site: Site) {
 /// Columns with type, whether null is allowed and whether there is a default; and the names of indexes.
 async fn schema(site: &Site) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    for table in TABLES.into_iter().chain(["positions", "player_wallets", "anomalies", "seaql_migrations"]) {
+    for table in TABLES.into_iter().chain(["positions", "position_rebases", "player_wallets", "anomalies", "seaql_migrations"]) {
         let sql = if site.is_postgresql() {
             format!(
                 "SELECT column_name AS name, data_type AS kind, is_nullable = 'YES' AS empty, column_default IS NOT NULL AS preset \
