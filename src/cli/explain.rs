@@ -122,6 +122,7 @@ fn rule(story: &EventStory) -> String {
         "above_maximum" => "more than MAX_PAYOUT_DELTA at once",
         "unit_change" => "the counter was multiplied by exactly a power of ten: a change of unit?",
         "pool_restart" => "it rose within the first readings of a position that began at 0: a pool that was restarting?",
+        "taken_over" => "the first rise of a position taken over from the replaced service, in another field than it read",
         other => other,
     };
     format!("held ({reason}): {why}")
