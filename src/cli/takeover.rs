@@ -134,7 +134,7 @@ fn twice(twice: &Twice) -> String {
     let headings = ["event", "player", "pool", "time (UTC)", "from", "to", "earlier to", "advc", "ap", "advc twice"];
     let shown = table(&headings, &["event", "player", "from", "to", "earlier to", "advc", "ap", "advc twice"], rows);
     format!(
-        "The replaced service awarded twice, in {} events of {} ADVC and {} AP together; {} ADVC of it had been awarded before. Nothing is \
+        "The replaced service awarded twice, in {} of its events, of {} ADVC and {} AP together; {} ADVC of it had been awarded before. Nothing is \
          changed about it:\n{shown}{}",
         twice.events.len(),
         plain(twice.advc),
