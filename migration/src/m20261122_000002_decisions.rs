@@ -47,7 +47,8 @@ impl MigrationTrait for Migration {
             manager.alter_table(Table::alter().table(EVENTS).add_column(&mut column).to_owned()).await?;
         }
         // The builder cannot add a column with its reference on SQLite. Both engines understand this form.
-        let reverses = format!("ALTER TABLE {EVENTS} ADD COLUMN reverses bigint REFERENCES {EVENTS} (id)");
+        let kind = if backend == DbBackend::Sqlite { "integer" } else { "bigint" };
+        let reverses = format!("ALTER TABLE {EVENTS} ADD COLUMN reverses {kind} REFERENCES {EVENTS} (id)");
         manager.get_connection().execute_unprepared(&reverses).await?;
         // An event is reversed at most once, whoever presses at the same time. Rows that reverse nothing are not compared.
         let once = Index::create().name("uq_mining_events_reverses").table(EVENTS).col("reverses").unique().to_owned();

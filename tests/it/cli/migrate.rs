@@ -69,7 +69,16 @@ async fn status_migrate_status_migrate(url: &str, place: &Place) {
     assert_eq!(place.run(&["migrate"]).succeeded(), "the tables are up to date\n");
     assert_eq!(contents(url).await, before, "a second time is harmless");
     let names: Vec<&str> = before.iter().map(|(name, _)| name.as_str()).collect();
-    let expected = ["anomalies", "mining_events", "player_wallets", "players", "pool_snapshots", "positions", "seaql_migrations"];
+    let expected = [
+        "anomalies",
+        "mining_events",
+        "player_wallets",
+        "players",
+        "pool_snapshots",
+        "position_rebases",
+        "positions",
+        "seaql_migrations",
+    ];
     assert_eq!(names, expected);
 }
 
@@ -99,7 +108,7 @@ async fn two_migrations_at_once_leave_one_schema() {
             assert_eq!(wait(&mut child).code(), Some(0), "whoever comes second finds nothing to do");
         }
         assert_eq!(place.run(&["migrate", "--status"]).succeeded(), "the tables are up to date\n");
-        assert!(contents(url).await.contains(&("seaql_migrations".to_owned(), 1)));
+        assert!(contents(url).await.contains(&("seaql_migrations".to_owned(), 2)));
     }
 }
 

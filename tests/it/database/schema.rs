@@ -30,7 +30,8 @@ const COLUMNS: &[(&str, &str)] = &[
          event_time=time processed=bool notified=bool event_id?text36 position_id?bigint position_sequence?bigint \
          player_sequence?bigint address?text255 native_amount?money native_previous?money native_current?money currency?text16 \
          rate?rate status=text16 hold_reason?text32 total_ap_after?money total_advc_after?money delivery_attempts=int \
-         next_attempt_at?time delivery_dead=bool",
+         next_attempt_at?time delivery_dead=bool epoch=int ap_per_advc?rate decided_at?time decided_by?text100 \
+         decision_reason?text reverses?bigint",
     ),
     (
         "pool_snapshots",
@@ -42,6 +43,12 @@ const COLUMNS: &[(&str, &str)] = &[
         "id=bigint player_id!int pool_name!text50 address!text255 kind!text32 detail!text seen_at!time resolved_at?time \
          resolved_by?text100 resolution?text",
     ),
+    (
+        "position_rebases",
+        "id=bigint position_id!bigint position_sequence!bigint from_epoch!int to_epoch!int old_currency!text16 new_currency!text16 \
+         old_source!text new_source!text old_baseline!money old_high_water!money new_high_water!money decided_by!text100 reason!text \
+         decided_at!time",
+    ),
 ];
 
 /// Unique keys (`!`) and indexes, by table and columns; `*` holds only some rows.
@@ -50,6 +57,7 @@ const INDEXES: &[&str] = &[
     "mining_events!(event_id)",
     "mining_events!(player_id,player_sequence)",
     "mining_events!(position_id,position_sequence)",
+    "mining_events!(reverses)",
     "mining_events(event_time)",
     "mining_events(player_id,event_time)",
     "mining_events*(player_id,player_sequence)",
@@ -60,6 +68,7 @@ const INDEXES: &[&str] = &[
     "players!(wallet_address)",
     "pool_snapshots(player_id,pool_name,snapshot_time)",
     "pool_snapshots(snapshot_time)",
+    "position_rebases!(position_id,position_sequence)",
     "positions!(player_id,pool_name,address)",
     "positions(pool_name,address)",
 ];
@@ -68,8 +77,10 @@ const FOREIGN_KEYS: &[&str] = &[
     "anomalies.player_id -> players",
     "mining_events.player_id -> players",
     "mining_events.position_id -> positions",
+    "mining_events.reverses -> mining_events keeps",
     "player_wallets.player_id -> players",
     "pool_snapshots.player_id -> players",
+    "position_rebases.position_id -> positions",
     "positions.player_id -> players",
 ];
 
