@@ -12,6 +12,8 @@ pub const EXIT_SECOND_SIGNAL: i32 = 130;
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// A closed terminal ends the program as SIGTERM does, and not in the middle of something.
+    hangup: Signal,
     /// SIGUSR1: dump the metrics.
     pub dump: Signal,
 }
@@ -25,18 +27,20 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
             dump: signal(SignalKind::user_defined1())?,
         })
     }
 
-    /// Splits off the future that ends at the first SIGTERM or SIGINT. From then on a second one ends the process at once,
+    /// Splits off the future that ends at the first SIGTERM, SIGINT or SIGHUP. From then on a second one ends the process at once,
     /// which is safe: every repeat is.
     pub fn into_shutdown(self) -> (impl Future<Output = &'static str> + 'static, Signal) {
-        let Self { mut terminate, mut interrupt, dump } = self;
+        let Self { mut terminate, mut interrupt, mut hangup, dump } = self;
         let shutdown = async move {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
+                _ = hangup.recv() => "SIGHUP",
             };
             actix_rt::spawn(async move {
                 tokio::select! {

@@ -88,7 +88,7 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
         Command::List(_) => None,
         Command::Approve { who, .. } | Command::Reject { who, .. } | Command::Reverse { who, .. } => Some(who.operator()?),
     };
-    let db = session.connect_migrated().await?;
+    let db = session.connect_existing().await?;
     let now = now_utc();
     match (command, who) {
         (Command::List(list), _) => {

@@ -35,7 +35,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
     let session = Session::load(config)?;
-    let db = session.connect_migrated().await?;
+    let db = session.connect_existing().await?;
     let shown = match args.what.parse::<EventRef>() {
         Ok(event) if !args.player => {
             let story = event_story(&db, event).await.map_err(Stop::failed)?;

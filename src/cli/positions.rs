@@ -75,7 +75,7 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
     let session = Session::load(config)?;
     match command {
         Command::Show(show) => {
-            let db = session.connect_migrated().await?;
+            let db = session.connect_existing().await?;
             let player = player_id(&db, show.player.as_deref()).await?;
             let filter = PositionFilter { player, pool: show.pool, anomalies: show.anomalies };
             let found = overview::positions(&db, &filter).await.map_err(Stop::failed)?;
@@ -84,7 +84,7 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
         }
         Command::Rebase(args) => {
             let operator = args.who.operator()?;
-            let db = session.connect_migrated().await?;
+            let db = session.connect_existing().await?;
             let mark = NewMark { high_water: args.high_water, source: args.source, currency: args.currency };
             let done = rebase(&db, args.id, &mark, &operator, now_utc()).await.map_err(Stop::failed)?;
             print(rebased(&done, operator.by()))?;

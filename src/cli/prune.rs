@@ -23,7 +23,7 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     let session = Session::load(config)?;
     let days = args.days.and_then(NonZeroU32::new).or(session.settings.snapshot_retention_days);
     let days = days.ok_or_else(|| Stop::usage("SNAPSHOT_RETENTION_DAYS is 0, which keeps all; give --days N"))?;
-    let db = session.connect_migrated().await?;
+    let db = session.connect_existing().await?;
     let before = prune::cutoff(now_utc(), days);
     let from = format!("from before {} UTC", time(before));
     if args.dry_run {

@@ -117,6 +117,17 @@ impl Session {
             .map_err(|error| Stop::config(format!("DATABASE_URL is {url}: {}", reason(&error))))
     }
 
+    /// Opens a database that must be there already: a look at a file that a mistyped name would make says nothing.
+    ///
+    /// # Errors
+    /// With exit code 78, as [`Self::connect_migrated`], and when there is no such SQLite file.
+    pub async fn connect_existing(&self) -> Result<DatabaseConnection, Stop> {
+        if let Some(file) = self.settings.database_url.sqlite_file().filter(|file| !file.exists()) {
+            return Err(Stop::config(format!("DATABASE_URL: there is no file {}", file.display())));
+        }
+        self.connect_migrated().await
+    }
+
     /// Opens the database with all tables: on SQLite, or with `AUTO_MIGRATE`, they are made where they are missing. With
     /// `AUTO_MIGRATE`, and only then, the tables of the replaced service are taken over.
     ///

@@ -46,8 +46,8 @@ pub struct PoolWork {
     pub taken: Vec<PollJob>,
 }
 
-/// Works out what to ask `pool` about. An address that was given for the pool wins over an ADVC wallet of the same text, and
-/// among equals the player with the lower id.
+/// Works out what to ask `pool` about. An ADVC wallet, which the game has proven to be the player's, wins over an address of the
+/// same text that was given for the pool, and among equals the player with the lower id.
 #[must_use]
 pub fn work_for(pool: &PoolName, addresses: AddressKind, players: &[Player]) -> PoolWork {
     let explicit = players.iter().filter_map(|player| Some((player, player.pool_wallets.get(pool)?)));
@@ -57,7 +57,7 @@ pub fn work_for(pool: &PoolName, addresses: AddressKind, players: &[Player]) -> 
         .filter_map(|player| Some((player, player.wallet.as_ref()?)));
     let mut claimed: HashSet<&Wallet> = HashSet::with_capacity(players.len());
     let mut work = PoolWork::default();
-    for (player, wallet) in explicit.chain(fallback) {
+    for (player, wallet) in fallback.chain(explicit) {
         let job = PollJob { player: player.id, wallet: wallet.clone() };
         if claimed.insert(wallet) { work.jobs.push(job) } else { work.taken.push(job) }
     }
@@ -91,7 +91,7 @@ mod tests {
     fn a_pool_is_asked_about_its_own_address_and_else_about_the_advc_wallet() {
         let players = [player(1, "A", None), player(2, "B", Some("btc2")), player(3, "", None)];
         let zpool = "zpool".parse().unwrap();
-        assert_eq!(asked(&work_for(&zpool, AddressKind::Player, &players)), [(2, "btc2"), (1, "A")]);
+        assert_eq!(asked(&work_for(&zpool, AddressKind::Player, &players)), [(1, "A"), (2, "btc2")]);
         assert_eq!(asked(&work_for(&zpool, AddressKind::Payout, &players)), [(2, "btc2")]);
         assert_eq!(asked(&work_for(&"rplant".parse().unwrap(), AddressKind::Player, &players)), [(1, "A"), (2, "B")]);
     }
@@ -100,8 +100,8 @@ mod tests {
     fn one_wallet_stands_for_one_player() {
         let players = [player(1, "A", None), player(2, "B", Some("A"))];
         let work = work_for(&"zpool".parse().unwrap(), AddressKind::Player, &players);
-        assert_eq!(asked(&work), [(2, "A")]);
-        assert_eq!(work.taken, [PollJob { player: PlayerId(1), wallet: "A".parse().unwrap() }]);
+        assert_eq!(asked(&work), [(1, "A")], "the proven wallet is its owner's");
+        assert_eq!(work.taken, [PollJob { player: PlayerId(2), wallet: "A".parse().unwrap() }]);
         assert_eq!(players_in(&[work]), 1);
     }
 }

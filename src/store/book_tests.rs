@@ -388,3 +388,18 @@ async fn another_wallets_answer_is_recorded_once_and_ends_with_the_next_good_one
         assert_eq!(open().await, 0, "with a position: {position_exists}");
     }
 }
+
+#[actix_rt::test]
+async fn a_player_whose_total_is_no_number_holds_up_nobody_else() {
+    let bench = Bench::new().await;
+    let mut book = bench.book();
+    let batch = |paid: &str| [seen(1, "Wann", paid), seen(2, "Wbob", paid)].concat();
+    book.record(&batch("10"), now_utc()).await.unwrap();
+    bench.db.execute_unprepared("UPDATE players SET total_ap = 'abc' WHERE id = 2").await.unwrap();
+    let report = book.record(&batch("11"), now_utc()).await.unwrap();
+    assert_eq!((report.awards.len(), report.anomalies.len()), (1, 1));
+    assert_eq!(report.anomalies[0].kind, AnomalyKind::ReadingRefused);
+    bench.db.execute_unprepared("UPDATE players SET total_ap = '0' WHERE id = 2").await.unwrap();
+    book.record(&batch("11"), now_utc()).await.unwrap();
+    assert_eq!(bench.total(2).await, "100 AP 1 ADVC #1", "nothing is lost once it is a number again");
+}

@@ -63,6 +63,11 @@ impl StoreError {
 /// Reads the engine's own error code. Whatever is not known to be about the content counts as passing: a batch is never
 /// given up for an error that might go away.
 fn classify(error: &DbErr) -> Next {
+    if let DbErr::Type(_) | DbErr::TryIntoErr { .. } | DbErr::Json(_) = error {
+        // A stored value that cannot be read, such as a total that the game's own SQL made no number: it is one row's fault
+        // and will not go away.
+        return Next::Split;
+    }
     let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) = error else {
         return Next::RetryLater;
     };

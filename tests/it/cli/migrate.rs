@@ -184,3 +184,12 @@ async fn a_migration_that_fails_changes_nothing() {
         assert_eq!(contents(url).await, [("anomalies".to_owned(), 0)]);
     }
 }
+
+#[test]
+fn a_look_at_a_sqlite_file_that_is_not_there_makes_none() {
+    for arguments in [&["verify"][..], &["events", "list"], &["positions", "show"], &["prune"], &["explain", "1"]] {
+        let place = Place::new().env("SOCKETIO_URL", "").env("LOG_LEVEL", "ERROR");
+        assert!(place.run(arguments).refused().contains("there is no file pool-poller.db"), "{arguments:?}");
+        assert_eq!(place.names(), Vec::<String>::new(), "{arguments:?}");
+    }
+}

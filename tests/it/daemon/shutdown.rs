@@ -66,13 +66,19 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn sigint_ends_it_as_sigterm_does() {
+fn sigint_and_a_closed_terminal_end_it_as_sigterm_does() {
+    for signal in [Signal::SIGINT, Signal::SIGHUP] {
+        ends_well_at(signal);
+    }
+}
+
+fn ends_well_at(signal: Signal) {
     let bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool]);
     bench.add_player("alice");
     let mut daemon = bench.start_with_positions(1);
     bench.game.wait_connections(1, DEADLINE, |clients| clients.current).unwrap();
-    daemon.signal(Signal::SIGINT);
+    daemon.signal(signal);
     assert_eq!(daemon.wait_exit(END_MAX).code(), Some(0));
-    assert_eq!(daemon.wait_for("stopping")["signal"], "SIGINT");
+    assert_eq!(daemon.wait_for("stopping")["signal"], signal.as_str());
     assert_eq!(bench.game.connections().current, 0, "the socket is closed");
 }
