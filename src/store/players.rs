@@ -83,18 +83,21 @@ pub async fn add(db: &DatabaseConnection, player: NewPlayer, now: NaiveDateTime)
     .insert(&transaction)
     .await?;
     for (pool, wallet) in player.pool_wallets {
-        player_wallets::ActiveModel {
-            player_id: Set(row.id),
-            pool_name: Set(pool.to_string()),
-            address: Set(wallet.to_string()),
-            created_at: Set(now),
-            ..Default::default()
-        }
-        .insert(&transaction)
-        .await?;
+        pool_wallet(row.id, &pool, &wallet, now).insert(&transaction).await?;
     }
     transaction.commit().await?;
     Ok(row.id)
+}
+
+/// A row of `player_wallets` to insert.
+fn pool_wallet(player: i32, pool: &PoolName, wallet: &Wallet, now: NaiveDateTime) -> player_wallets::ActiveModel {
+    player_wallets::ActiveModel {
+        player_id: Set(player),
+        pool_name: Set(pool.to_string()),
+        address: Set(wallet.to_string()),
+        created_at: Set(now),
+        ..Default::default()
+    }
 }
 
 /// All players in the order of their ids.
@@ -176,15 +179,7 @@ pub async fn set_wallet(
             row.update(&transaction).await?;
         }
         (None, Some(wallet)) => {
-            player_wallets::ActiveModel {
-                player_id: Set(player.id),
-                pool_name: Set(pool.to_string()),
-                address: Set(wallet.to_string()),
-                created_at: Set(now),
-                ..Default::default()
-            }
-            .insert(&transaction)
-            .await?;
+            pool_wallet(player.id, pool, wallet, now).insert(&transaction).await?;
         }
         (Some(row), None) => {
             player_wallets::Entity::delete_by_id(row.id).exec(&transaction).await?;
