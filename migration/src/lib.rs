@@ -4,6 +4,7 @@
 
 mod m20261122_000001_create_tables;
 mod m20261122_000002_decisions;
+mod m20261125_000003_held_events_index;
 
 pub use m20261122_000001_create_tables::IndexSql;
 use sea_orm::DbBackend;
@@ -15,7 +16,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_create_tables::Migration), Box::new(m20261122_000002_decisions::Migration)]
+        vec![
+            Box::new(m20261122_000001_create_tables::Migration),
+            Box::new(m20261122_000002_decisions::Migration),
+            Box::new(m20261125_000003_held_events_index::Migration),
+        ]
     }
 }
 

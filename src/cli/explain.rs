@@ -121,6 +121,9 @@ fn rule(story: &EventStory) -> String {
     let why = match reason.as_str() {
         "above_maximum" => "more than MAX_PAYOUT_DELTA at once",
         "unit_change" => "the counter was multiplied by exactly a power of ten: a change of unit?",
+        "unit_in_doubt" => {
+            "it came while an earlier event left the unit of the counter in doubt; approve that one if the unit is right, and else rebase"
+        }
         "pool_restart" => "it rose within the first readings of a position that began at 0: a pool that was restarting?",
         "taken_over" => "the first rise of a position taken over from the replaced service, in another field than it read",
         other => other,

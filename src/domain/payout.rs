@@ -53,6 +53,9 @@ pub struct Position {
     pub readings: i32,
     /// Whether the first reading was zero.
     pub began_at_zero: bool,
+    /// Whether the unit of the counter is in doubt: see [`HoldReason::doubts_the_unit`]. An operator's approval of that event
+    /// ends it, or a rebase.
+    pub unit_in_doubt: bool,
 }
 
 /// An amount found above the high-water mark, converted.
@@ -85,6 +88,9 @@ pub enum HoldReason {
     UnitChange,
     /// It rose within the first readings of a position that began at zero: the pool may have been restarting.
     PoolRestart,
+    /// It comes after a hold that leaves the unit in doubt: in the wrong unit, a rise is worth anything, also less than
+    /// `MAX_PAYOUT_DELTA`.
+    UnitInDoubt,
     /// It is the first counter of a taken-over position, and another field than the replaced service read its mark from:
     /// how much of it that service has accounted for is not known.
     TakenOver,
@@ -98,7 +104,27 @@ impl HoldReason {
             Self::AboveMaximum => "above_maximum",
             Self::UnitChange => "unit_change",
             Self::PoolRestart => "pool_restart",
+            Self::UnitInDoubt => "unit_in_doubt",
             Self::TakenOver => "taken_over",
+        }
+    }
+
+    /// The reasons that can leave the unit in doubt.
+    pub const ABOUT_THE_UNIT: [Self; 2] = [Self::UnitChange, Self::AboveMaximum];
+
+    /// Whether a rise from `previous` to `current` that is held for this reason leaves the unit of the counter in doubt, until
+    /// an operator has approved it or has rebased the position. A counter that is too large and a thousand times what it was
+    /// can be a change of unit with a payout on top.
+    #[must_use]
+    pub fn doubts_the_unit(self, previous: Amount, current: Amount) -> bool {
+        match self {
+            Self::UnitChange => true,
+            Self::AboveMaximum => {
+                let factor = 10_i128.checked_pow(UNIT_CHANGE_POWER_MIN);
+                let bound = factor.and_then(|factor| previous.units().checked_mul(factor));
+                previous > Amount::ZERO && bound.is_some_and(|bound| current.units() >= bound)
+            }
+            Self::PoolRestart | Self::UnitInDoubt | Self::TakenOver => false,
         }
     }
 }
@@ -182,6 +208,7 @@ pub fn open(currency: Currency, counter: &Counter, policy: &Policy, past_may_cou
         sequence: 0,
         readings: 0,
         began_at_zero: counter.paid == Amount::ZERO,
+        unit_in_doubt: false,
     }
 }
 
@@ -233,6 +260,9 @@ fn doubt(position: &Position, counter: &Counter, credit: &Credit, policy: &Polic
     if power.is_some_and(|power| power >= UNIT_CHANGE_POWER_MIN) {
         return Some(HoldReason::UnitChange);
     }
+    if position.unit_in_doubt {
+        return Some(HoldReason::UnitInDoubt);
+    }
     if position.began_at_zero && position.readings < UNSETTLED_READINGS {
         return Some(HoldReason::PoolRestart);
     }
@@ -268,6 +298,7 @@ impl Position {
             readings: 0,
             // That service wrote zeros for failed answers too, so a mark of zero says nothing of the pool.
             began_at_zero: mark == Amount::ZERO,
+            unit_in_doubt: false,
         }
     }
 
@@ -319,6 +350,9 @@ impl Position {
             Decision::Award(credit) | Decision::Hold(credit, _) => {
                 next.high_water = credit.current;
                 next.sequence += 1;
+                if let Decision::Hold(_, reason) = decision {
+                    next.unit_in_doubt |= reason.doubts_the_unit(credit.previous, credit.current);
+                }
             }
             Decision::Unchanged | Decision::Dust => {}
             // An answer that is not believed does not help a new position to settle either.

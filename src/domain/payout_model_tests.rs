@@ -27,6 +27,7 @@ struct Model {
     high: Option<i128>,
     began_at_zero: bool,
     settled: u32,
+    doubted: bool,
     awarded: i128,
     held: i128,
 }
@@ -43,8 +44,10 @@ impl Model {
         let rise = counter - high;
         if rise > MIN {
             let unit_change = (3..=36).any(|power| high > 0 && high.checked_mul(10_i128.pow(power)) == Some(counter));
-            if unit_change || (self.began_at_zero && self.settled < 3) || rise > MAX {
+            if unit_change || self.doubted || (self.began_at_zero && self.settled < 3) || rise > MAX {
                 self.held += rise;
+                let settling = self.began_at_zero && self.settled < 3;
+                self.doubted |= unit_change || (!settling && rise > MAX && high > 0 && counter >= high * 1_000);
             } else {
                 self.awarded += rise;
             }

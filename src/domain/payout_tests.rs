@@ -35,6 +35,7 @@ fn at(high_water: &str) -> Position {
         sequence: 4,
         readings: UNSETTLED_READINGS,
         began_at_zero: false,
+        unit_in_doubt: false,
     }
 }
 
@@ -127,6 +128,25 @@ fn a_change_of_unit_is_held() {
     }
     assert!(matches!(read(&at("3"), "300"), Decision::Award(_)), "a hundredfold is no change of unit");
     assert!(matches!(read(&at("3"), "3000.1"), Decision::Award(_)));
+}
+
+#[test]
+fn a_doubted_unit_holds_whatever_comes_until_it_is_decided() {
+    let doubted = |from: &str, to: &str| {
+        let position = at(from);
+        position.after(&read(&position, to)).unit_in_doubt
+    };
+    assert!(doubted("3", "3000"));
+    assert!(doubted("3", "300000.5"), "a change of unit with a payout on top");
+    assert!(!doubted("3", "3000.1"), "what is awarded is believed");
+    assert!(!doubted("101", "100999.99999999") && !doubted("200", "150000"), "too much at once, and no thousandfold");
+
+    let position = at("3").after(&read(&at("3"), "3000"));
+    let rise = read(&position, "3000.5");
+    assert!(matches!(&rise, Decision::Hold(credit, HoldReason::UnitInDoubt) if credit.advc == amount("0.5")));
+    assert_eq!(read(&position, "3000"), Decision::Unchanged);
+    assert!(position.after(&rise).unit_in_doubt);
+    assert!(matches!(read(&Position { unit_in_doubt: false, ..position }, "3000.5"), Decision::Award(_)));
 }
 
 #[test]

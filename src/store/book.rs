@@ -181,9 +181,10 @@ impl Book {
         self.cache.len()
     }
 
-    /// Forgets the positions with an unresolved anomaly, so that an operator's decision is seen at their next reading.
+    /// Forgets the positions with an unresolved anomaly or a doubted unit, so that an operator's decision is seen at their next
+    /// reading.
     pub fn forget_anomalous(&mut self) {
-        self.cache.retain(|_, entry| entry.open_anomaly.is_none());
+        self.cache.retain(|_, entry| entry.open_anomaly.is_none() && !entry.position.unit_in_doubt);
     }
 
     /// Forgets these wallets' positions: they were rebased, and are read again at their next reading.

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDateTime;
-use entity::{Money, position_rebases, positions};
+use entity::{Money, mining_events, position_rebases, positions};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::StoreError;
-use crate::domain::payout::{Position, may_be_same_source};
+use crate::domain::payout::{HoldReason, Position, may_be_same_source};
 use crate::domain::{Amount, PlayerId, PoolName, Wallet};
 
 /// Keys of one query; see `write`.
@@ -83,6 +83,8 @@ impl Entry {
                 sequence: row.sequence,
                 readings: row.readings,
                 began_at_zero: row.began_at_zero,
+                // Known from its events; see `doubt_units`.
+                unit_in_doubt: false,
             },
             stored_sequence: row.sequence,
             stored_readings: row.readings,
@@ -147,6 +149,7 @@ pub(super) async fn load(db: &impl ConnectionTrait, wanted: &[(PlayerId, Key)]) 
         let (Ok(pool), Ok(wallet)) = (row.pool_name.parse(), row.address.parse()) else { continue };
         by_wallet.entry((pool, wallet)).or_default().push(Entry::from_row(row)?);
     }
+    doubt_units(db, by_wallet.values_mut().flatten().collect()).await?;
     for (player, key) in wanted {
         let Some(all) = by_wallet.get(key) else { continue };
         let Some(mine) = all.iter().find(|entry| entry.player == *player) else { continue };
@@ -156,6 +159,36 @@ pub(super) async fn load(db: &impl ConnectionTrait, wanted: &[(PlayerId, Key)]) 
     }
     loaded.known = by_wallet;
     Ok(loaded)
+}
+
+/// Finds out which of these positions have an event in their epoch that leaves the unit in doubt. One that was rejected still
+/// does: it says that the unit has changed, and only a rebase counts in the new one.
+async fn doubt_units(db: &impl ConnectionTrait, entries: Vec<&mut Entry>) -> Result<(), StoreError> {
+    // A position without events has none in doubt.
+    let mut by_id: HashMap<i64, &mut Entry> =
+        entries.into_iter().filter(|entry| entry.position.sequence > 0).filter_map(|entry| Some((entry.id?, entry))).collect();
+    let ids: Vec<i64> = by_id.keys().copied().collect();
+    for chunk in ids.chunks(ROWS_PER_STATEMENT) {
+        let held = mining_events::Entity::find()
+            .filter(mining_events::Column::PositionId.is_in(chunk.iter().copied()))
+            .filter(mining_events::Column::HoldReason.is_in(HoldReason::ABOUT_THE_UNIT.map(HoldReason::as_str)))
+            .filter(mining_events::Column::Status.is_in([mining_events::HELD, mining_events::REJECTED]))
+            .all(db)
+            .await?;
+        for event in held {
+            let Some(entry) = event.position_id.and_then(|id| by_id.get_mut(&id)) else { continue };
+            let reason =
+                HoldReason::ABOUT_THE_UNIT.into_iter().find(|reason| event.hold_reason.as_deref() == Some(reason.as_str()));
+            let native = |money: Option<Money>| money.and_then(|money| Amount::from_decimal(money.0));
+            let doubted = match (reason, native(event.native_previous), native(event.native_current)) {
+                (Some(reason), Some(previous), Some(current)) => reason.doubts_the_unit(previous, current),
+                // What cannot be read is doubtful.
+                _ => true,
+            };
+            entry.position.unit_in_doubt |= doubted && event.epoch == entry.epoch;
+        }
+    }
+    Ok(())
 }
 
 /// The wallets that an operator has rebased since the rebase numbered `after`, and the number of the newest.

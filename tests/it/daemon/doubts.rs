@@ -194,11 +194,39 @@ fn a_doubtful_rise_is_held_and_gives_no_points(engine: Engine) {
     assert!(bench.rows.players().iter().all(|player| player.total_ap == money("0") && player.last_mining_event.is_none()));
     assert_eq!(bench.game.received(), [], "nobody is told of what is held");
 
-    bench.pay(SimPool::CpuPool, &unit, "1.5");
-    bench.pay(SimPool::CpuPool, &large, "100000");
-    once();
-    let awards = bench.wait_notified(2);
-    let amounts: BTreeSet<_> = awards.iter().map(|award| award.advc_amount.0.normalize().to_string()).collect();
-    assert_eq!(amounts, ["1.5", "100000"].map(str::to_owned).into(), "what comes later is awarded, and the most allowed too");
-    assert_eq!(bench.rows.events().len(), 5);
+    // As long as nobody has said that the unit is right, a rise in it is worth anything.
+    let pay = || {
+        for (wallet, payout) in [(&unit, "1.5"), (&large, "100000"), (&restart, "2.5")] {
+            bench.pay(SimPool::CpuPool, wallet, payout);
+        }
+        once();
+    };
+    let by_reason = |reason: &str| {
+        let mut found: Vec<_> =
+            bench.rows.events().into_iter().filter(|event| event.hold_reason.as_deref() == Some(reason)).collect();
+        found.sort_by_key(|event| event.id);
+        found
+    };
+    pay();
+    assert_eq!(bench.wait_notified(1)[0].advc_amount, money("2.5"), "a restarted pool is no doubt about the unit");
+    assert_eq!(by_reason("unit_in_doubt").len(), 2);
+
+    let decide = |verdict: &str, reason: &str| {
+        let id = by_reason(reason)[0].id.to_string();
+        let output = bench.run(&["events", verdict, &id, "--reason", "the pool says so", "--by", "test"]);
+        assert!(output.status.success(), "{output:?}");
+    };
+    decide("reject", "unit_change");
+    decide("approve", "above_maximum");
+    pay();
+    let amounts: BTreeSet<_> = bench.wait_notified(4).iter().map(|award| award.advc_amount.0.normalize().to_string()).collect();
+    assert_eq!(amounts, ["2.5", "100000", "100000.00000001"].map(str::to_owned).into(), "an approved unit is believed again");
+    assert_eq!(by_reason("unit_in_doubt").len(), 3, "a rejected one is not");
+
+    let position = by_reason("unit_change")[0].position_id.unwrap().to_string();
+    let output = bench.run(&["positions", "rebase", &position, "--reason", "decimals corrected", "--by", "test"]);
+    assert!(output.status.success(), "{output:?}");
+    pay();
+    bench.wait_notified(7);
+    assert_eq!(by_reason("unit_in_doubt").len(), 3, "after a rebase it counts again");
 }

@@ -76,13 +76,14 @@ async fn approval_and_rejection_at_once_are_one_decision(engine: Engine) {
 
 async fn a_rejected_event_gives_nothing_and_never_comes_again(engine: Engine) {
     let bench = Bench::new(engine).await;
-    let event = EventRef::Row(held(&bench).await);
+    let mut book = bench.book(FirstReading::Baseline);
+    assert_eq!(read(&mut book, &[(1, "3"), (1, "200000")]).await.held.len(), 1);
+    let event = EventRef::Row(bench.events().await[0].id);
     reject(&bench.db, event, &olga(), now()).await.unwrap();
     let mut book = bench.book(FirstReading::Baseline);
-    read(&mut book, &[(1, "3000"), (1, "3001")]).await;
-    assert_eq!(bench.total(1).await, "100 AP 1 ADVC #1");
+    read(&mut book, &[(1, "200000"), (1, "200001")]).await;
     let events = bench.events().await;
-    assert_eq!(events.iter().map(|event| event.status.as_str()).collect::<Vec<_>>(), [REJECTED, AWARDED]);
+    assert_eq!(events.iter().map(|event| event.status.as_str()).collect::<Vec<_>>(), [REJECTED, HELD], "the unit is in doubt");
     assert!(events[0].processed && events[0].player_sequence.is_none());
     let refused = approve(&bench.db, event, &olga(), factor("100"), now()).await.unwrap_err();
     assert!(refused.to_string().contains("it was rejected by olga at "), "{refused}");
