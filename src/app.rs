@@ -90,11 +90,7 @@ impl Daemon {
         let specs = specs.into_iter().filter(PoolSpec::enabled).map(Arc::new);
         let clients = specs.map(|spec| PoolClient::new(spec, &http, &secret)).collect::<Result<Vec<_>, _>>()?;
 
-        let rules = Rules {
-            policy: settings.policy(),
-            rates: settings.rates().iter().map(|(currency, rate)| (currency.clone(), *rate)).collect(),
-            snapshots: settings.snapshot_policy,
-        };
+        let rules = rules(settings);
         // A single cycle is no time for it, and a dry run writes nothing.
         let upkeep = Upkeep {
             retention_days: settings.snapshot_retention_days.filter(|_| !options.dry_run),
@@ -257,6 +253,16 @@ fn figures(answer: Result<Value, MailboxError>) -> Value {
 #[must_use]
 pub fn user_agent() -> String {
     format!("pool-poller/{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// What the ledger goes by.
+#[must_use]
+pub fn rules(settings: &Settings) -> Rules {
+    Rules {
+        policy: settings.policy(),
+        rates: settings.rates().iter().map(|(currency, rate)| (currency.clone(), *rate)).collect(),
+        snapshots: settings.snapshot_policy,
+    }
 }
 
 /// How to connect to the game server, or `None` where `SOCKETIO_URL` is empty.

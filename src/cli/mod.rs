@@ -9,6 +9,7 @@ mod migrate;
 mod once;
 mod output;
 mod players;
+mod pool_trial;
 mod pools;
 mod positions;
 mod prune;
@@ -70,7 +71,7 @@ enum Command {
     /// Show and edit players.
     #[command(subcommand)]
     Players(players::Command),
-    /// Show the pools.
+    /// Show the pools, and what a pool file makes of an answer.
     #[command(subcommand)]
     Pools(pools::Command),
     /// Show events, and decide about held and wrong ones.
@@ -112,7 +113,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Players(command) => players::run(config, command).await,
-            Command::Pools(command) => pools::run(config, command),
+            Command::Pools(command) => pools::run(config, command).await,
             Command::Events(command) => events::run(config, command).await,
             Command::Positions(command) => positions::run(config, command).await,
             Command::Verify(args) => verify::run(config, args).await,

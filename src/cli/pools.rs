@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::output::print;
 use super::table::{table, yes};
-use super::{Session, Stop};
+use super::{Session, Stop, pool_trial};
 use crate::pools::PoolSpec;
 use crate::settings::redact_url;
 
@@ -19,11 +19,24 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what a pool file makes of an answer: the request, the figures and where they are, the decision, and what the ledger
+    /// would do. Asks the pool once, or reads the answer from a file. Writes nothing.
+    ///
+    /// Exit code 1 when the answer gives no reading.
+    ///
+    /// Example: pool-poller pools test zpool --wallet 1BoatSLRHtKNngkdXEeobR76b53LETtpyT --body answer.json
+    Test(pool_trial::Args),
 }
 
-pub(super) fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {
-    let Command::List { json } = command;
+pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {
     let session = Session::load(config)?;
+    match command {
+        Command::List { json } => list(&session, json),
+        Command::Test(args) => pool_trial::run(&session, args).await,
+    }
+}
+
+fn list(session: &Session, json: bool) -> Result<(), Stop> {
     if json {
         let pools: Vec<_> = session
             .pools

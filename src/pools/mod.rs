@@ -20,6 +20,7 @@ pub mod pointer;
 pub mod registry;
 pub mod spec;
 pub mod spec_error;
+pub mod trial;
 
 pub use extract::{Extracted, extract};
 pub use failure::{Blame, Excerpt, Failure};

@@ -139,6 +139,18 @@ impl UrlTemplate {
         self.parts.contains(&Part::Wallet(WalletEncoding::Raw))
     }
 
+    /// A text of the same placeholders, such as this template with its query values hidden, for a person: with the wallet in
+    /// place and secrets by name.
+    #[must_use]
+    pub fn shown_for(&self, text: &str, wallet: &Wallet) -> String {
+        let is_percent = |part: &Part| matches!(part, Part::Wallet(WalletEncoding::Percent));
+        let bare = if self.parts.iter().any(is_percent) { WalletEncoding::Percent } else { WalletEncoding::Raw };
+        match parse_parts(text, Some(bare)) {
+            Ok(parts) => render(&parts, |encoding| encoded(wallet, encoding), |name| format!("{{secret:{name}}}")),
+            Err(_) => text.to_owned(),
+        }
+    }
+
     /// The names of the secrets in it.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
         secret_names(&self.parts)
@@ -176,11 +188,7 @@ pub(super) struct RequestUrl {
 impl RequestUrl {
     /// The URL for one wallet. A raw wallet has been checked with [`is_raw_safe`] before.
     pub(super) fn for_wallet(&self, wallet: &Wallet) -> String {
-        let encoded = |encoding| match encoding {
-            WalletEncoding::Percent => encode(wallet.as_str()),
-            WalletEncoding::Raw => wallet.as_str().to_owned(),
-        };
-        render(&self.parts, encoded, |_| String::new())
+        render(&self.parts, |encoding| encoded(wallet, encoding), |_| String::new())
     }
 }
 
@@ -208,9 +216,23 @@ impl ValueTemplate {
     }
 }
 
+/// The value as it was written; secrets appear by name only.
+impl fmt::Display for ValueTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&render(&self.parts, |_| String::new(), |name| format!("{{secret:{name}}}")))
+    }
+}
+
 /// Whether a wallet may stand in a URL without encoding: no character in it has a meaning there.
 pub(super) fn is_raw_safe(wallet: &str) -> bool {
     wallet.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':'))
+}
+
+fn encoded(wallet: &Wallet, encoding: WalletEncoding) -> String {
+    match encoding {
+        WalletEncoding::Percent => encode(wallet.as_str()),
+        WalletEncoding::Raw => wallet.as_str().to_owned(),
+    }
 }
 
 fn encode(text: &str) -> String {
@@ -279,6 +301,17 @@ mod tests {
         assert_eq!(url_for("http://h/api?{wallet:raw}", "A.b:c"), "http://h/api?A.b:c");
         assert_eq!(url_for("http://h:81?a={wallet}", "a/../b?x#y&z%20é"), "http://h:81/?a=a%2F..%2Fb%3Fx%23y%26z%2520%C3%A9");
         assert_eq!(url_for("https://h/{secret:KEY_1}/{wallet}", "W"), "https://h/%3CKEY_1%3E/W");
+    }
+
+    #[test]
+    fn a_person_sees_the_wallet_and_no_secret() {
+        let shown = |template: &str, encoding| {
+            let template = UrlTemplate::parse(template, encoding).unwrap();
+            template.shown_for(&template.to_string(), &"a:b".parse().unwrap())
+        };
+        assert_eq!(shown("http://h/?{wallet}", WalletEncoding::Raw), "http://h/?a:b");
+        assert_eq!(shown("http://h/{secret:KEY}?a={wallet}", WalletEncoding::Percent), "http://h/{secret:KEY}?a=a%3Ab");
+        assert_eq!(shown("http://h/{wallet:raw}/{wallet}", WalletEncoding::Percent), "http://h/a:b/a%3Ab");
     }
 
     #[test]

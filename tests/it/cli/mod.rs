@@ -10,6 +10,7 @@ mod migrate;
 mod output;
 mod players;
 mod pool_files;
+mod pool_trial;
 mod pools;
 mod program;
 mod secrets;

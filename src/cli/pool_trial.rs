@@ -1,0 +1,223 @@
+//! `pool-poller pools test`: what a pool file makes of an answer.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use super::output::print;
+use super::table::visible;
+use super::{Session, Stop};
+use crate::app::{rules, user_agent};
+use crate::domain::payout::{Decision, decide, open};
+use crate::domain::roster::work_for;
+use crate::domain::{Amount, PlayerId, Wallet};
+use crate::pools::trial::{judge, shown_headers};
+use crate::pools::{Blame, Extracted, Failure, HttpSettings, PoolClient, PoolSpec};
+use crate::settings::redact_url;
+use crate::store::book::{Book, Observation, Report};
+use crate::store::{self, SchemaState};
+
+/// Arguments of `pools test`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The pool's name.
+    name: String,
+    /// The address to ask about.
+    #[arg(long, value_name = "ADDRESS")]
+    wallet: String,
+    /// Read the answer from this file instead of asking the pool.
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// The HTTP status that the answer of --body came with.
+    #[arg(long, value_name = "CODE", default_value_t = 200, requires = "body", value_parser = clap::value_parser!(u16).range(100..=599))]
+    status: u16,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(session: &Session, args: Args) -> Result<(), Stop> {
+    let known = || session.pools.iter().map(|pool| pool.name().as_str()).collect::<Vec<_>>().join(", ");
+    let pool = session.pools.iter().find(|pool| pool.name().as_str() == args.name);
+    let pool = pool.ok_or_else(|| Stop::usage(format!("there is no pool {}; there are {}", visible(&args.name), known())))?;
+    let wallet: Wallet = args.wallet.parse().map_err(|error| Stop::usage(format!("--wallet: {error}")))?;
+    let (from, outcome) = match &args.body {
+        Some(file) => {
+            let body = fs::read(file).map_err(|error| Stop::failed(format!("{}: {error}", file.display())))?;
+            let from = format!("{}, {} bytes, taken for status {}", file.display(), body.len(), args.status);
+            (from, judge(pool, &wallet, args.status, &body))
+        }
+        None => ask(session, pool, &wallet).await?,
+    };
+    let ledger = match &outcome {
+        Ok(found) => ledger(session, pool, &wallet, found).await?,
+        Err(_) => "nothing: it is never asked".to_owned(),
+    };
+    let url = pool.url().shown_for(&redact_url(&pool.url().to_string()), &wallet);
+    let mut headers = shown_headers(pool);
+    if !headers.iter().any(|(name, _)| name == "user-agent") {
+        headers.push(("user-agent".to_owned(), user_agent()));
+    }
+    let lines = [
+        vec![
+            ("pool", format!("{} from {}{}", pool.name(), pool.origin(), if pool.enabled() { "" } else { ", not enabled" })),
+            ("request", format!("GET {url}")),
+        ],
+        headers.iter().map(|(name, value)| ("", format!("{name}: {value}"))).collect(),
+        vec![("answer", from.clone())],
+        decision_lines(&outcome),
+        vec![("ledger", ledger.clone())],
+    ];
+    if args.json {
+        let mut shown = outcome_json(&outcome);
+        for (key, value) in [
+            ("pool", json!(pool.name().as_str())),
+            ("from", json!(pool.origin())),
+            ("enabled", json!(pool.enabled())),
+            ("wallet", json!(wallet.as_str())),
+            ("url", json!(url)),
+            ("headers", Value::Object(headers.into_iter().map(|(name, value)| (name, json!(value))).collect())),
+            ("answer", json!(from)),
+            ("ledger", json!(ledger)),
+        ] {
+            shown[key] = value;
+        }
+        print(format_args!("{shown:#}"))?;
+    } else {
+        let text: Vec<String> = lines.concat().iter().map(|(key, value)| format!("{key:<10}{}", visible(value))).collect();
+        print(text.join("\n"))?;
+    }
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(Stop::failed(format!("no reading: {}", failure.kind()))),
+    }
+}
+
+/// Asks the pool itself, once.
+async fn ask(session: &Session, pool: &PoolSpec, wallet: &Wallet) -> Result<(String, Result<Extracted, Failure>), Stop> {
+    let http = HttpSettings { timeout: session.settings.pool_request_timeout, user_agent: user_agent() };
+    let secret = |name: &str| Some(session.settings.secret(name)?.expose_secret().to_owned());
+    let client = PoolClient::new(Arc::new(pool.clone()), &http, &secret).map_err(Stop::config)?;
+    let began = Instant::now();
+    let outcome = client.fetch(wallet).await;
+    let from = match &outcome {
+        Err(Failure::BadWallet { .. }) => "the pool was not asked".to_owned(),
+        _ => format!("from the pool, after {} ms", began.elapsed().as_millis()),
+    };
+    Ok((from, outcome))
+}
+
+/// The figures beside the counter, by their names in a pool file.
+fn figures(found: &Extracted) -> impl Iterator<Item = (&'static str, Amount)> {
+    let figures = &found.figures;
+    [
+        ("balance", figures.balance),
+        ("immature", figures.immature),
+        ("total_hash", figures.total_hash),
+        ("total_shares", figures.total_shares),
+    ]
+    .into_iter()
+    .filter_map(|(name, figure)| Some((name, figure?)))
+}
+
+fn decision_lines(outcome: &Result<Extracted, Failure>) -> Vec<(&'static str, String)> {
+    match outcome {
+        Ok(found) => {
+            let mut lines = vec![("decision", "reading".to_owned())];
+            lines.extend(
+                found
+                    .counters
+                    .iter()
+                    .map(|counter| ("paid", format!("{} {} at {}", counter.paid, found.currency, counter.source))),
+            );
+            lines.extend(figures(found).map(|(name, figure)| ("", format!("{name} {figure}"))));
+            lines
+        }
+        Err(failure) => vec![("decision", format!("{}: {failure}", failure.kind())), ("", blame(failure).to_owned())],
+    }
+}
+
+fn blame(failure: &Failure) -> &'static str {
+    match failure.blame() {
+        Blame::Wallet => "it concerns this wallet only",
+        Blame::Pool => "it counts against the pool",
+    }
+}
+
+fn outcome_json(outcome: &Result<Extracted, Failure>) -> Value {
+    match outcome {
+        Ok(found) => {
+            let counters =
+                found.counters.iter().map(|counter| json!({"source": counter.source, "paid": counter.paid.to_string()}));
+            let figures = figures(found).map(|(name, figure)| (name.to_owned(), json!(figure.to_string())));
+            json!({
+                "decision": "reading", "currency": found.currency.to_string(), "paid": counters.collect::<Vec<_>>(),
+                "figures": Value::Object(figures.collect()),
+            })
+        }
+        Err(failure) => json!({
+            "decision": failure.kind(), "reason": failure.to_string(), "counts_against_pool": failure.blame() == Blame::Pool,
+        }),
+    }
+}
+
+/// What the ledger would do with the reading.
+async fn ledger(session: &Session, pool: &PoolSpec, wallet: &Wallet, found: &Extracted) -> Result<String, Stop> {
+    match whose(session, pool, wallet).await {
+        Ok(Some((mut book, player))) => {
+            let reading = found.clone().into_reading(player, pool.name().clone(), wallet.clone());
+            let report = book.record(&[Observation::Reading(reading)], store::now_utc()).await.map_err(Stop::failed)?;
+            Ok(format!("player {player}: {}", told(&report, found)))
+        }
+        Ok(None) => Ok(format!("no verified player has this wallet there; for a new one: {}", new_wallet(session, found))),
+        Err(why) => Ok(format!("the database was not asked ({why}); for a new wallet: {}", new_wallet(session, found))),
+    }
+}
+
+/// A book that writes nothing, and the player whose wallet it is.
+async fn whose(session: &Session, pool: &PoolSpec, wallet: &Wallet) -> Result<Option<(Book, PlayerId)>, String> {
+    if let Some(file) = session.settings.database_url.sqlite_file().filter(|file| !file.exists()) {
+        return Err(format!("there is no file {}", file.display()));
+    }
+    let db = session.connect().await.map_err(|stop| stop.to_string())?;
+    if store::schema_state(&db).await.map_err(|error| error.to_string())? != SchemaState::Current {
+        return Err("its tables are not up to date".to_owned());
+    }
+    let roster = store::load_roster(&db).await.map_err(|error| error.to_string())?;
+    let work = work_for(pool.name(), pool.address_source(), &roster.players);
+    let player = work.jobs.iter().find(|job| job.wallet == *wallet).map(|job| job.player);
+    Ok(player.map(|player| (Book::new(db, Arc::new(rules(&session.settings)), true), player)))
+}
+
+fn told(report: &Report, found: &Extracted) -> String {
+    let opened = (report.opened > 0).then(|| "opens a position".to_owned());
+    let awards = report.awards.iter().map(|award| format!("awards {} ADVC = {} AP", award.advc, award.points));
+    let held = report.held.iter().map(|held| format!("holds {} ADVC for an operator: {}", held.advc, held.reason.as_str()));
+    let dust = (report.dust > 0).then(|| "nothing yet: the rise is at most MIN_PAYOUT_DELTA, and adds up".to_owned());
+    let anomalies =
+        report.anomalies.iter().map(|anomaly| format!("credits nothing: {}, {}", anomaly.kind.as_str(), anomaly.detail));
+    let all: Vec<String> = opened.into_iter().chain(awards).chain(held).chain(dust).chain(anomalies).collect();
+    if all.is_empty() { format!("nothing: {} is accounted for already", paid(found)) } else { all.join("; ") }
+}
+
+fn paid(found: &Extracted) -> String {
+    found.counters.iter().map(|counter| format!("{} {}", counter.paid, found.currency)).collect::<Vec<_>>().join(" or ")
+}
+
+/// What the money rule says to the first reading of a wallet.
+fn new_wallet(session: &Session, found: &Extracted) -> String {
+    let rules = rules(&session.settings);
+    let Some(counter) = found.counters.first() else { return "nothing".to_owned() };
+    let position = open(found.currency.clone(), counter, &rules.policy, true);
+    let opened = format!("opens a position, counting begins at {} {} ({})", position.baseline, found.currency, counter.source);
+    match decide(&position, &found.currency, counter, rules.rate(&found.currency), &rules.policy) {
+        Decision::Award(credit) => format!("{opened}; awards {} ADVC = {} AP", credit.advc, credit.points),
+        Decision::Hold(credit, reason) => format!("{opened}; holds {} ADVC for an operator: {}", credit.advc, reason.as_str()),
+        Decision::Refuse(kind) => format!("{opened}; credits nothing: {}", kind.as_str()),
+        Decision::Unchanged | Decision::Dust => opened,
+    }
+}
