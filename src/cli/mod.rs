@@ -9,6 +9,7 @@ mod migrate;
 mod once;
 mod output;
 mod players;
+mod pool_draft;
 mod pool_trial;
 mod pools;
 mod positions;
@@ -71,7 +72,7 @@ enum Command {
     /// Show and edit players.
     #[command(subcommand)]
     Players(players::Command),
-    /// Show the pools, and what a pool file makes of an answer.
+    /// Show the pools, what a pool file makes of an answer, and draft a file for another pool.
     #[command(subcommand)]
     Pools(pools::Command),
     /// Show events, and decide about held and wrong ones.

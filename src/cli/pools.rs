@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::output::print;
 use super::table::{table, yes};
-use super::{Session, Stop, pool_trial};
+use super::{Session, Stop, pool_draft, pool_trial};
 use crate::pools::PoolSpec;
 use crate::settings::redact_url;
 
@@ -26,6 +26,13 @@ pub(super) enum Command {
     ///
     /// Example: pool-poller pools test zpool --wallet 1BoatSLRHtKNngkdXEeobR76b53LETtpyT --body answer.json
     Test(pool_trial::Args),
+    /// Draft a pool file from one of the pool's answers.
+    ///
+    /// The draft goes by the names that pools use, says in comments what was guessed, and is not enabled: check it with
+    /// `pools test`. It goes to standard output, or with --write to config/pools/NAME.toml.
+    ///
+    /// Example: pool-poller pools add newpool --url "https://newpool.com/api/{wallet}" --from-sample answer.json --currency ADVC
+    Add(pool_draft::Args),
 }
 
 pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {
@@ -33,6 +40,7 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
     match command {
         Command::List { json } => list(&session, json),
         Command::Test(args) => pool_trial::run(&session, args).await,
+        Command::Add(args) => pool_draft::run(&session, &args),
     }
 }
 

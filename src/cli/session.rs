@@ -12,7 +12,7 @@ use crate::store::{self, SchemaState, takeover};
 use crate::telemetry;
 
 /// Pool files in the working directory.
-const POOLS_FOLDER: &str = "config/pools";
+pub(super) const POOLS_FOLDER: &str = "config/pools";
 
 /// Why a command ended without success: one line and an exit code.
 #[derive(Debug)]

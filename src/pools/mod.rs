@@ -13,6 +13,7 @@ mod rules;
 mod template;
 mod validate;
 
+pub mod draft;
 pub mod extract;
 pub mod failure;
 pub mod http;

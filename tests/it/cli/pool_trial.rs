@@ -115,3 +115,26 @@ fn serve(body: String) -> String {
     });
     url
 }
+
+#[test]
+fn a_draft_can_be_tested_and_enabled() {
+    let place = Place::new();
+    place.file("sample.json", format!(r#"{{"address":"{WALLET}","totalPaid":7.5,"todayPaid":1,"pendingBalance":0.5}}"#));
+    let url = serve(format!(r#"{{"address":"{WALLET}","totalPaid":8,"pendingBalance":0.5}}"#));
+    let full_url = format!("{url}/api/{WALLET}");
+    let add = ["pools", "add", "new", "--url", &full_url, "--from-sample", "sample.json", "--wallet", WALLET];
+    assert!(place.run(&add).failed().contains("give --currency"));
+    let with_currency = [&add[..], &["--currency", "ADVC"]].concat();
+    assert!(place.run(&with_currency).succeeded().contains("pointer = \"/totalPaid\""));
+    assert_eq!(place.names(), ["sample.json"], "only shown");
+
+    let written = [&with_currency[..], &["--write"]].concat();
+    let next = format!("pools test new --wallet {WALLET} --body sample.json");
+    assert!(place.run(&written).succeeded().trim_end().ends_with(&next));
+    assert!(place.run(&next.split(' ').collect::<Vec<_>>()).succeeded().contains("paid      7.5 ADVC at /totalPaid"));
+    let asked = place.run(&["pools", "test", "new", "--wallet", WALLET]);
+    assert!(asked.succeeded().contains("paid      8 ADVC at /totalPaid"), "{}", asked.stdout);
+    let again = place.run(&written);
+    assert_eq!(again.code(), 2, "{}", again.stderr);
+    assert!(again.stderr.contains("there is a pool new already"), "{}", again.stderr);
+}
