@@ -1,4 +1,4 @@
-//! Finds the pools: the three files compiled in, the files of the pool directories, and the environment's overrides.
+//! Finds the pools: the files compiled in, the files of the pool directories, and the environment's overrides.
 //!
 //! A file replaces an earlier one of the same pool name as a whole; nothing is merged. A file that cannot be used stops
 //! the start: a pool that is silently not polled would be noticed by players first.
@@ -13,11 +13,29 @@ use super::spec_error::SpecError;
 use super::template::TemplateError;
 use crate::domain::PoolName;
 
-/// The files compiled in, by the names they have in the source tree.
-const BUILT_IN: [(&str, &str); 3] = [
-    ("config/pools/cpu-pool.toml", include_str!("../../config/pools/cpu-pool.toml")),
-    ("config/pools/rplant.toml", include_str!("../../config/pools/rplant.toml")),
-    ("config/pools/zpool.toml", include_str!("../../config/pools/zpool.toml")),
+/// A file that is compiled in, by the name it has in the source tree.
+macro_rules! built_in {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../", $path)))
+    };
+}
+
+/// The files compiled in: the pools of the mission, then the ready ones of other families, which are off until an operator
+/// enables them.
+const BUILT_IN: [(&str, &str); 13] = [
+    built_in!("config/pools/cpu-pool.toml"),
+    built_in!("config/pools/rplant.toml"),
+    built_in!("config/pools/zpool.toml"),
+    built_in!("config/pools/ready/miningcore.toml"),
+    built_in!("config/pools/ready/cryptonote.toml"),
+    built_in!("config/pools/ready/nodejs-pool.toml"),
+    built_in!("config/pools/ready/open-ethereum-pool.toml"),
+    built_in!("config/pools/ready/zergpool.toml"),
+    built_in!("config/pools/ready/woolypooly.toml"),
+    built_in!("config/pools/ready/nanopool.toml"),
+    built_in!("config/pools/ready/unmineable.toml"),
+    built_in!("config/pools/ready/k1pool.toml"),
+    built_in!("config/pools/ready/mpos.toml"),
 ];
 
 /// Prefixes of the program's own settings: a pool named `database` would be overridden by `DATABASE_URL`.
@@ -73,6 +91,16 @@ pub enum RegistryError {
     /// The environment's values for a pool cannot be read.
     #[error("{0}")]
     Override(String),
+    /// A pool is enabled whose file knows no address of it.
+    #[error("{origin}: pool {name} is enabled and has no address yet: set {variable}")]
+    NoAddress {
+        /// The pool.
+        name: PoolName,
+        /// Its file.
+        origin: String,
+        /// The environment variable that takes the address.
+        variable: String,
+    },
     /// `<PREFIX>_URL` is no usable URL. The value is shown up to its query, which may hold a key.
     #[error("{variable}={shown}: {error}")]
     Url {
@@ -148,7 +176,15 @@ fn apply(spec: PoolSpec, overrides: &Overrides<'_>) -> Result<PoolSpec, Registry
         Some(enabled) => spec.with_enabled(enabled),
         None => spec,
     };
-    let Some(url) = url else { return Ok(spec) };
+    let Some(url) = url else {
+        // It would be polled in vain for ever, and each attempt would be logged as a fault of the network.
+        return if spec.enabled() && spec.url().is_placeholder() {
+            let (name, origin) = (spec.name().clone(), spec.origin().to_owned());
+            Err(RegistryError::NoAddress { name, origin, variable: format!("{prefix}_URL") })
+        } else {
+            Ok(spec)
+        };
+    };
     let wrong = |error| RegistryError::Url { variable: format!("{prefix}_URL"), shown: harmless(&url), error };
     spec.with_url(&url).map_err(wrong)
 }
@@ -182,7 +218,8 @@ mod tests {
 
     #[test]
     fn the_pools_of_the_mission_are_compiled_in() {
-        let pools = load_plain(&[]).unwrap();
+        let mut pools = load_plain(&[]).unwrap();
+        pools.retain(PoolSpec::enabled);
         assert_eq!(names(&pools), ["cpu-pool", "rplant", "zpool"]);
         let urls: Vec<String> = pools.iter().map(|spec| spec.url().to_string()).collect();
         assert_eq!(
@@ -196,12 +233,40 @@ mod tests {
     }
 
     #[test]
+    fn the_ready_pools_are_there_and_off() {
+        let all = load_plain(&[]).unwrap();
+        let ready: Vec<&PoolSpec> = all.iter().filter(|spec| spec.origin().contains("/ready/")).collect();
+        assert_eq!(ready.len(), BUILT_IN.len() - 3);
+        for spec in ready {
+            assert!(!spec.enabled(), "{}", spec.name());
+            assert_eq!(spec.origin(), format!("config/pools/ready/{}.toml", spec.name()));
+        }
+    }
+
+    #[test]
+    fn a_pool_without_an_address_cannot_be_enabled() {
+        let with = |url: Option<&'static str>| {
+            load(&[], &|prefix| Ok(if prefix == "MININGCORE" { (Some(true), url.map(str::to_owned)) } else { (None, None) }))
+        };
+        assert_eq!(
+            with(None).unwrap_err().to_string(),
+            "config/pools/ready/miningcore.toml: pool miningcore is enabled and has no address yet: set MININGCORE_URL"
+        );
+        let pools = with(Some("https://pool.example/api/pools/advc1")).unwrap();
+        let miningcore = pools.iter().find(|spec| spec.name().as_str() == "miningcore").unwrap();
+        assert_eq!(miningcore.url().to_string(), "https://pool.example/api/pools/advc1/miners/{wallet}");
+        assert!(miningcore.enabled());
+    }
+
+    #[test]
     fn no_built_in_counter_is_a_window() {
         for (_, text) in BUILT_IN {
             let value: toml::Value = toml::from_str(text).unwrap();
             let paid = value.get("paid").unwrap().to_string();
-            assert!(!paid.contains("24h"), "{paid}");
-            assert!(value.get("name").unwrap().as_str() != Some("zpool") || !paid.contains("\"/total\""), "{paid}");
+            assert!(!paid.contains("24h") && !paid.contains("today"), "{paid}");
+            // Of the yiimp family, where it is unpaid + paid24h.
+            let is_yiimp = value.get("name").unwrap().as_str().is_some_and(|name| ["zpool", "zergpool"].contains(&name));
+            assert!(!is_yiimp || !paid.contains("\"/total\""), "{paid}");
         }
     }
 
@@ -211,14 +276,15 @@ mod tests {
             let url = match prefix {
                 "CPU_POOL" => "http://cpu-pool.com/api/worker_stats",
                 "RPLANT" => "https://pool.rplant.xyz/api/walletEx/advc",
-                _ => "https://zpool.ca/api/walletEx",
+                "ZPOOL" => "https://zpool.ca/api/walletEx",
+                _ => return Ok((None, None)),
             };
             Ok((Some(prefix != "ZPOOL"), Some(url.to_owned())))
         });
         let urls = urls.unwrap();
         for (before, after) in load_plain(&[]).unwrap().iter().zip(&urls) {
             assert_eq!(before.url(), after.url());
-            assert_eq!(after.enabled(), after.name().as_str() != "zpool");
+            assert_eq!(after.enabled(), before.enabled() && after.name().as_str() != "zpool");
         }
     }
 
@@ -231,9 +297,13 @@ mod tests {
         fs::write(second.path().join("notes.txt"), "not a pool").unwrap();
         fs::write(second.path().join(".#x.toml"), "an editor's").unwrap();
         let pools = load_plain(&[first.path().to_owned(), second.path().to_owned()]).unwrap();
-        assert_eq!(names(&pools), ["cpu-pool", "newpool", "rplant", "zpool"]);
-        assert!(pools[1].origin().ends_with("c.toml"), "{}", pools[1].origin());
-        assert_eq!(pools[3].url().to_string(), "http://zpool/{wallet}");
+        let enabled: Vec<&PoolSpec> = pools.iter().filter(|spec| spec.enabled()).collect();
+        assert_eq!(
+            enabled.iter().map(|spec| spec.name().as_str()).collect::<Vec<_>>(),
+            ["cpu-pool", "newpool", "rplant", "zpool"]
+        );
+        assert!(enabled[1].origin().ends_with("c.toml"), "{}", enabled[1].origin());
+        assert_eq!(enabled[3].url().to_string(), "http://zpool/{wallet}");
     }
 
     #[test]

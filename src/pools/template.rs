@@ -134,6 +134,13 @@ impl UrlTemplate {
         Self::parse(&format!("{base}{suffix}"), encoding)
     }
 
+    /// Whether the host is a placeholder: one below `.invalid`, which no name server ever knows (RFC 6761).
+    pub(super) fn is_placeholder(&self) -> bool {
+        let host = self.text.split('/').nth(2).unwrap_or_default();
+        let host = host.split(':').next().unwrap_or_default();
+        host.to_ascii_lowercase().ends_with(".invalid")
+    }
+
     /// Whether a wallet is put in without encoding.
     pub(super) fn has_raw_wallet(&self) -> bool {
         self.parts.contains(&Part::Wallet(WalletEncoding::Raw))

@@ -76,7 +76,7 @@ fn a_file_in_the_working_directory_and_one_in_pools_dir_both_count() {
     place.file("more/b.toml", with("newpool", "other"));
     let outcome = place.run(&["pools", "list"]);
     let rows: Vec<Vec<&str>> = outcome.succeeded().lines().map(|line| line.split_whitespace().collect()).collect();
-    let names: Vec<(&str, &str)> = rows.iter().skip(1).map(|row| (row[0], row[2])).collect();
+    let names: Vec<(&str, &str)> = rows.iter().filter(|row| row[1] == "yes").map(|row| (row[0], row[2])).collect();
     let mine = "http://127.0.0.1:1/{wallet}";
     assert_eq!(names[0].0, "cpu-pool");
     assert_eq!(names[1..3], [("newpool", mine), ("other", mine)]);

@@ -4,6 +4,20 @@ use serde_json::Value;
 
 use super::program::Place;
 
+/// The pools that are compiled in and off.
+const READY: [&str; 10] = [
+    "cryptonote",
+    "k1pool",
+    "miningcore",
+    "mpos",
+    "nanopool",
+    "nodejs-pool",
+    "open-ethereum-pool",
+    "unmineable",
+    "woolypooly",
+    "zergpool",
+];
+
 /// The rows of `pools list --json` as name, enabled, url.
 fn listed(place: &Place) -> Vec<(String, bool, String)> {
     let outcome = place.run(&["pools", "list", "--json"]);
@@ -12,15 +26,16 @@ fn listed(place: &Place) -> Vec<(String, bool, String)> {
     rows.iter().map(|row| (text(&row["name"]), row["enabled"].as_bool().expect("a boolean"), text(&row["url"]))).collect()
 }
 
+/// The addresses of all pools but the ready ones.
 fn urls(place: &Place) -> Vec<String> {
-    listed(place).into_iter().map(|(_, _, url)| url).collect()
+    listed(place).into_iter().filter(|(name, _, _)| !READY.contains(&name.as_str())).map(|(_, _, url)| url).collect()
 }
 
 #[test]
 fn the_three_pools_are_there_without_any_file() {
     let rows = listed(&Place::new());
-    let shown: Vec<(&str, bool, &str)> =
-        rows.iter().map(|(name, enabled, url)| (name.as_str(), *enabled, url.as_str())).collect();
+    let on = rows.iter().filter(|(_, enabled, _)| *enabled);
+    let shown: Vec<(&str, bool, &str)> = on.map(|(name, enabled, url)| (name.as_str(), *enabled, url.as_str())).collect();
     assert_eq!(
         shown,
         [
@@ -32,6 +47,24 @@ fn the_three_pools_are_there_without_any_file() {
 }
 
 #[test]
+fn the_ready_pools_are_listed_as_off() {
+    let rows = listed(&Place::new());
+    let off: Vec<&str> = rows.iter().filter(|(_, enabled, _)| !enabled).map(|(name, _, _)| name.as_str()).collect();
+    assert_eq!(off, READY);
+}
+
+#[test]
+fn a_ready_pool_needs_its_address_and_then_two_settings_are_enough() {
+    let place = Place::new().env("MININGCORE_ENABLED", "true");
+    let outcome = place.run(&["pools", "list"]);
+    let refused = outcome.refused();
+    assert!(refused.contains("MININGCORE_URL") && refused.contains("miningcore.toml"), "{refused}");
+    let place = place.env("MININGCORE_URL", "https://pool.example/api/pools/advc1");
+    let on = (String::from("miningcore"), true, String::from("https://pool.example/api/pools/advc1/miners/{wallet}"));
+    assert!(listed(&place).contains(&on));
+}
+
+#[test]
 fn the_table_is_aligned_and_shows_disabled_pools() {
     let place = Place::new().env("CPU_POOL_ENABLED", "false");
     place.file(
@@ -40,7 +73,7 @@ fn the_table_is_aligned_and_shows_disabled_pools() {
     );
     let outcome = place.run(&["pools", "list"]);
     let lines: Vec<&str> = outcome.succeeded().lines().collect();
-    assert_eq!(lines.len(), 5, "{}", outcome.stdout);
+    assert_eq!(lines.len(), 5 + READY.len(), "{}", outcome.stdout);
     let columns: Vec<usize> =
         ["NAME", "ENABLED", "URL", "FROM"].iter().map(|heading| lines[0].find(heading).expect("a heading")).collect();
     for line in &lines[1..] {
@@ -68,7 +101,8 @@ fn the_environment_overrides_a_pool() {
         urls(&place),
         ["http://one/api/worker_stats?{wallet}", "http://two/{wallet}/stats", "https://three/api/walletEx/?address={wallet}"]
     );
-    assert_eq!(listed(&place).iter().map(|row| row.1).collect::<Vec<_>>(), [false, true, true]);
+    let on: Vec<String> = listed(&place).into_iter().filter(|row| row.1).map(|row| row.0).collect();
+    assert_eq!(on, ["rplant", "zpool"]);
 }
 
 #[test]
@@ -99,6 +133,6 @@ fn a_key_in_a_url_is_not_shown() {
 #[test]
 fn listing_pools_needs_no_database() {
     let place = Place::new().env("DATABASE_URL", "postgres://m2p:hunter2@127.0.0.1:1/m2p");
-    assert_eq!(listed(&place).len(), 3);
+    assert_eq!(listed(&place).len(), 3 + READY.len());
     assert_eq!(place.names(), Vec::<String>::new());
 }
