@@ -7,7 +7,7 @@
 //! - Of each event: its id is what its pool, address, epoch and counters give, `native = current − previous`,
 //!   `advc = native × rate` and `ap = advc × AP_PER_ADVC` as recorded, and its status, number and totals belong together.
 //! - Of each player: the events' numbers are 1 to n without gaps, each `total_advc_after` is the one before plus the event's ADVC,
-//!   and `players` holds the last number and the last total.
+//!   and `players` holds the last number and the last total. Both totals can be read, awards or not.
 //! - Of each reversal: it is the exact negative of one award.
 //!
 //! `total_ap` is the game's to change as well: where it moves between two events by more than the event's AP, that is counted as
@@ -109,8 +109,12 @@ async fn begin_snapshot(db: &DatabaseConnection) -> Result<DatabaseTransaction, 
     })
 }
 
-/// Reads a stored amount.
+/// Reads a stored amount, which has eight places at most.
 fn amount(text: &str) -> Option<Amount> {
-    let value = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok()?;
-    Amount::from_decimal(value)
+    Amount::from_decimal(decimal(text)?)
+}
+
+/// Reads a stored number.
+fn decimal(text: &str) -> Option<Decimal> {
+    text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok()
 }

@@ -6,8 +6,9 @@ use sea_orm::DatabaseTransaction;
 
 use super::event;
 use super::rows::{self, EventRow, PlayerRow};
-use super::{Report, amount};
+use super::{Report, amount, decimal};
 use crate::domain::Amount;
+use crate::domain::amount::PLACES;
 use crate::store::StoreError;
 
 /// One player while the awards pass by.
@@ -69,19 +70,22 @@ impl Walk {
         let number = award.player_sequence.unwrap_or_default();
         report.compare("player_sequence", &place, self.next, number);
         self.next = number + 1;
-        let read = |column: &str, text: Option<&str>, report: &mut Report| event::read(award, column, text, report);
-        let Some(advc) = read("advc_amount", Some(&award.advc_amount), report) else { return };
-        let Some(after) = read("total_advc_after", award.total_advc_after.as_deref(), report) else { return };
-        if let Some(expected) = self.total_advc.and_then(|before| before.checked_add(advc)) {
+        let (advc, points) = (amount(&award.advc_amount), amount(&award.ap_awarded));
+        let after = event::read(award, "total_advc_after", award.total_advc_after.as_deref(), report);
+        if let (Some(before), Some(advc), Some(after)) = (self.total_advc, advc, after)
+            && let Some(expected) = before.checked_add(advc)
+        {
             report.compare("total_advc_after", &place, expected, after);
         }
-        self.total_advc = Some(after);
-        let Some(points) = read("ap_awarded", Some(&award.ap_awarded), report) else { return };
-        let Some(after) = read("total_ap_after", award.total_ap_after.as_deref(), report) else { return };
-        if let Some(expected) = self.total_ap.and_then(|before| before.checked_add(points)) {
+        // Where it cannot be read there is nothing to hold the next award against.
+        self.total_advc = after;
+        let after = event::read(award, "total_ap_after", award.total_ap_after.as_deref(), report);
+        if let (Some(before), Some(points), Some(after)) = (self.total_ap, points, after)
+            && let Some(expected) = before.checked_add(points)
+        {
             self.note_others(expected, after);
         }
-        self.total_ap = Some(after);
+        self.total_ap = after;
     }
 
     /// The AP are not what the awards alone would make them: the game gave or took.
@@ -95,16 +99,29 @@ impl Walk {
     fn finish(mut self, report: &mut Report) {
         let place = format!("player {}", self.row.id);
         report.compare("event_sequence", &place, self.next - 1, self.row.event_sequence);
-        match (self.total_advc, amount(&self.row.total_advc_mined)) {
-            (Some(expected), Some(found)) => report.compare("total_advc_mined", &place, expected, found),
-            (Some(expected), None) => report.differs("total_advc_mined", &place, expected, &self.row.total_advc_mined),
-            // Without awards there is nothing to hold it against: the player may have come with a total.
-            (None, _) => {}
+        let advc = read(&place, "total_advc_mined", &self.row.total_advc_mined, report);
+        // Without awards there is nothing to hold it against: the player may have come with a total.
+        if let (Some(expected), Some(_)) = (self.total_advc, advc) {
+            match amount(&self.row.total_advc_mined) {
+                Some(found) => report.compare("total_advc_mined", &place, expected, found),
+                None => report.differs("total_advc_mined", &place, expected, &self.row.total_advc_mined),
+            }
         }
-        if let (Some(expected), Some(found)) = (self.total_ap, amount(&self.row.total_ap)) {
+        let ap = read(&place, "total_ap", &self.row.total_ap, report);
+        if let (Some(expected), Some(found)) = (self.total_ap, ap) {
             self.note_others(expected, found);
         }
         report.players_with_other_ap += u64::from(self.others);
         report.other_ap = report.other_ap.checked_add(self.other_ap).unwrap_or(report.other_ap);
     }
+}
+
+/// Reads a total of a player as an award does, which rounds what was taken over from a float. What that cannot read is not only
+/// wrong: this player's next award cannot be stored.
+fn read(place: &str, column: &str, text: &str, report: &mut Report) -> Option<Amount> {
+    let read = decimal(text).and_then(|value| Amount::from_decimal(value.round_dp(PLACES)));
+    if read.is_none() {
+        report.differs("unreadable_amount", place, format!("an amount in {column}"), text);
+    }
+    read
 }

@@ -12,6 +12,8 @@ use super::bench::{Bench, Engine, amount, now, of_wallet, olga, on_both_engines,
 
 on_both_engines!(
     each_kind_of_corruption_is_found,
+    an_amount_that_cannot_be_read_is_one_difference,
+    a_total_is_read_as_an_award_reads_it,
     more_rows_than_a_page_are_walked_in_order,
     a_database_that_is_being_written_to_is_seen_at_one_moment,
     points_that_the_game_spent_are_no_difference,
@@ -93,12 +95,44 @@ async fn each_kind_of_corruption_is_found(engine: Engine) {
         bench.assert_verified().await;
     }
     assert_eq!(bench.events().await, before);
-    if engine == Engine::Sqlite {
-        bench.run("UPDATE mining_events SET advc_amount = 'three' WHERE id = 2").await;
-        let report = verify(&bench.db).await.unwrap();
-        let unreadable = report.differences.iter().find(|found| found.what == "unreadable_amount").unwrap();
-        assert_eq!((unreadable.found.as_str(), unreadable.place.as_str()), ("three", "event 2 (player 1, rplant)"));
+}
+
+/// Where each stands, as `UPDATE … SET column = 'NaN' WHERE id = N`, and how `verify` names the place.
+const UNREADABLE: &[(&str, &str, i32, &str)] = &[
+    ("players", "total_ap", 1, "player 1"),
+    ("players", "total_advc_mined", 1, "player 1"),
+    // Bob has no awards.
+    ("players", "total_ap", 2, "player 2"),
+    ("players", "total_advc_mined", 2, "player 2"),
+    ("mining_events", "advc_amount", 2, "event 2 (player 1, rplant)"),
+    ("mining_events", "ap_awarded", 2, "event 2 (player 1, rplant)"),
+    ("mining_events", "total_advc_after", 2, "event 2 (player 1, rplant)"),
+    ("mining_events", "total_ap_after", 2, "event 2 (player 1, rplant)"),
+    ("mining_events", "ap_awarded", 4, "event 4 (player 1, rplant)"),
+    ("mining_events", "advc_amount", 5, "event 5 (player 1, rplant)"),
+    ("mining_events", "ap_awarded", 5, "event 5 (player 1, rplant)"),
+    ("mining_events", "native_amount", 5, "event 5 (player 1, rplant)"),
+    // A reversed award: its reversal is not what is wrong.
+    ("mining_events", "advc_amount", 1, "event 1 (player 1, rplant)"),
+];
+
+async fn an_amount_that_cannot_be_read_is_one_difference(engine: Engine) {
+    let bench = busy(engine).await;
+    for (table, column, id, place) in UNREADABLE {
+        bench.run(&format!("CREATE TABLE good AS SELECT {column} FROM {table} WHERE id = {id}")).await;
+        // PostgreSQL's NUMERIC has it as a value; in SQLite's text anything may stand.
+        bench.run(&format!("UPDATE {table} SET {column} = 'NaN' WHERE id = {id}")).await;
+        let shown = bench.cli(&["verify", "--json"]);
+        assert_eq!(shown.status.code(), Some(1), "{table} {column} {id}");
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        let expected = format!("an amount in {column}");
+        let difference = serde_json::json!({ "what": "unreadable_amount", "place": place, "expected": expected, "found": "NaN" });
+        assert_eq!(shown["differences"], serde_json::json!([difference]), "{table} {column} {id}");
+        assert_eq!(shown["differences_total"], 1);
+        bench.run(&format!("UPDATE {table} SET {column} = (SELECT {column} FROM good) WHERE id = {id}")).await;
+        bench.run("DROP TABLE good").await;
     }
+    bench.assert_verified().await;
 }
 
 async fn put_back(bench: &Bench) {
@@ -174,4 +208,22 @@ async fn points_that_the_game_spent_are_no_difference(engine: Engine) {
     let report = verify(&bench.db).await.unwrap();
     assert_eq!((report.differences_total, report.players_with_other_ap, report.other_ap), (0, 1, amount("-35")));
     assert_eq!(bench.total(1).await, "265 AP 3 ADVC #2");
+}
+
+async fn a_total_is_read_as_an_award_reads_it(engine: Engine) {
+    let bench = Bench::new(engine).await;
+    if engine == Engine::Postgres {
+        // As a takeover leaves the columns.
+        bench.run("ALTER TABLE players ALTER total_ap TYPE numeric, ALTER total_advc_mined TYPE numeric").await;
+    }
+    bench.run("UPDATE players SET total_ap = '8900.915968999996', total_advc_mined = '89.00915968999996'").await;
+    bench.assert_verified().await;
+    read(&mut bench.book(FirstReading::Baseline), &[(1, "10"), (1, "12")]).await;
+    assert_eq!(bench.total(1).await, "9100.915969 AP 91.00915969 ADVC #1");
+    bench.assert_verified().await;
+    // After an award it is the award's own figure, to the last digit.
+    bench.run("UPDATE players SET total_advc_mined = '91.009159691'").await;
+    let report = verify(&bench.db).await.unwrap();
+    let found: Vec<_> = report.differences.iter().map(|found| (found.what, found.place.as_str())).collect();
+    assert_eq!(found, [("total_advc_mined", "player 1")]);
 }
