@@ -17,7 +17,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 use crate::actors::ReportMetrics;
-use crate::actors::ledger::{self, CountWaiting, Ledger, Subscribe, Upkeep};
+use crate::actors::ledger::{self, CountWaiting, GiveUp, Ledger, Subscribe, Upkeep};
 use crate::actors::notifier::{self, DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
 use crate::actors::pool::{self, Pace, Pool};
 use crate::actors::scheduler::{self, CycleSummary, Mode, PoolSlot, Scheduler};
@@ -51,6 +51,9 @@ pub struct Options {
     pub mode: Mode,
     /// Poll and decide, write and send nothing.
     pub dry_run: bool,
+    /// How long a database that goes away is waited for; `None`: until it is back. With a limit, one that is there and refuses
+    /// for want of rights is not waited for at all.
+    pub database_wait_max: Option<Duration>,
 }
 
 /// How the daemon ended.
@@ -60,6 +63,15 @@ pub enum Ended {
     Stopped,
     /// An actor failed for good; the process should exit with a non-zero code.
     Failed(Fatal),
+}
+
+/// Why there is no summary of a cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoSummary {
+    /// An actor failed for good.
+    Failed(Fatal),
+    /// The database was away for too long, or refuses for want of rights; the text says which.
+    Database(String),
 }
 
 /// The running actors.
@@ -72,6 +84,7 @@ pub struct Daemon {
     notifier: Addr<Notifier>,
     fatal: mpsc::UnboundedReceiver<Fatal>,
     summaries: mpsc::UnboundedReceiver<CycleSummary>,
+    given_up: mpsc::UnboundedReceiver<String>,
 }
 
 impl Daemon {
@@ -96,11 +109,14 @@ impl Daemon {
             retention_days: settings.snapshot_retention_days.filter(|_| !options.dry_run),
             is_daemon: matches!(options.mode, Mode::Every(_)),
         };
+        let (tell, given_up) = mpsc::unbounded_channel();
+        let give_up = options.database_wait_max.map(|after| GiveUp { after, tell });
         let ledger = Supervisor::start({
             let (db, rules, supervision) = (db.clone(), Arc::new(rules), supervision("ledger".to_owned()));
             move |ctx: &mut Context<Ledger>| {
                 ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-                Ledger::new(db, rules, options.dry_run, supervision).with_upkeep(upkeep)
+                let ledger = Ledger::new(db, rules, options.dry_run, supervision).with_upkeep(upkeep);
+                if let Some(give_up) = give_up { ledger.with_limit(give_up) } else { ledger }
             }
         });
 
@@ -153,7 +169,7 @@ impl Daemon {
                 Scheduler::new(options.mode, slots, roster, record, clock, fuse, supervision).with_summaries(completed)
             }
         });
-        Ok(Self { clock, db, scheduler, pools, ledger, notifier, fatal, summaries })
+        Ok(Self { clock, db, scheduler, pools, ledger, notifier, fatal, summaries, given_up })
     }
 
     /// Runs until `shutdown` ends or an actor fails for good, dumping the metrics at each signal of `dump`, then drains.
@@ -175,15 +191,23 @@ impl Daemon {
         ended
     }
 
-    /// The next cycle's summary, or how the daemon ended before there was one. Does not drain.
+    /// The next cycle's summary, or why there is none. Does not drain.
     ///
     /// # Errors
-    /// When an actor failed for good.
-    pub async fn next_summary(&mut self) -> Result<CycleSummary, Fatal> {
+    /// When an actor failed for good, or the database was waited for long enough.
+    pub async fn next_summary(&mut self) -> Result<CycleSummary, NoSummary> {
         tokio::select! {
-            Some(fatal) = self.fatal.recv() => Err(fatal),
+            // A cycle whose readings were given up is complete too, and its summary is there a moment later.
+            biased;
+            Some(fatal) = self.fatal.recv() => Err(NoSummary::Failed(fatal)),
+            Some(reason) = self.given_up.recv() => Err(NoSummary::Database(reason)),
             Some(summary) = self.summaries.recv() => Ok(summary),
         }
+    }
+
+    /// Why the database was waited for no longer, if that has happened since it was last asked for.
+    pub fn given_up(&mut self) -> Option<String> {
+        self.given_up.try_recv().ok()
     }
 
     /// Awards that wait to be told, or `None` when the ledger does not say.

@@ -27,9 +27,10 @@ use crate::store::book::{Book, Observation, Rebased, Report, Rules};
 use crate::store::outbox::{self, Attempt, Undelivered};
 use crate::store::{Roster, StoreError, load_roster, now_utc, prune};
 
+pub use patience::GiveUp;
 pub use upkeep::{Prune, Upkeep, Verify};
 
-use patience::{Failures, Patience};
+use patience::{Failures, Limit, Patience};
 
 /// Observations of one transaction at most, unless a single message holds more.
 const OBSERVATIONS_PER_COMMIT: usize = 500;
@@ -58,6 +59,8 @@ pub struct Ledger {
     draining: watch::Sender<bool>,
     /// Failed attempts by kind, counted while the commit is still trying.
     failures: Failures,
+    /// How long a database that is away is waited for, if not for ever.
+    limit: Option<Limit>,
     /// Who waits for the queue to be empty.
     drained: Vec<oneshot::Sender<()>>,
     /// Who wants to know of awards.
@@ -85,7 +88,7 @@ enum Work {
     },
 }
 
-/// Why the ledger did not do as asked. In each case it is safe to ask again.
+/// Why the ledger did not do as asked. In each case it is safe to ask again, now or at the next start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// The ledger was restarted; whether the batch was stored is unknown.
@@ -97,6 +100,9 @@ pub enum LedgerError {
     /// The database could not be asked.
     #[error("{0}")]
     Database(String),
+    /// The ledger has a [`GiveUp`] and waits no longer.
+    #[error("{0}")]
+    GivenUp(String),
 }
 
 impl Ledger {
@@ -115,6 +121,7 @@ impl Ledger {
             paused: false,
             draining: watch::Sender::new(false),
             failures: Failures::default(),
+            limit: None,
             drained: Vec::new(),
             subscribers: Vec::new(),
             supervision,
@@ -122,6 +129,13 @@ impl Ledger {
             ap_awarded: Points::ZERO,
             upkeep: upkeep::State::default(),
         }
+    }
+
+    /// The same ledger, which waits for a database that is away only so long.
+    #[must_use]
+    pub fn with_limit(mut self, give_up: GiveUp) -> Self {
+        self.limit = Some(Limit::new(give_up));
+        self
     }
 
     /// Begins the next commit, if there is work and none is running.
@@ -139,7 +153,8 @@ impl Ledger {
         let Some(book) = self.book.take() else { return };
         let batch = self.next_batch();
         self.committing = true;
-        let patience = Patience { draining: self.draining.subscribe(), failures: Rc::clone(&self.failures) };
+        let patience =
+            Patience { draining: self.draining.subscribe(), failures: Rc::clone(&self.failures), limit: self.limit.clone() };
         let commit = caught(commit(self.db.clone(), book, batch, patience));
         ctx.spawn(commit.into_actor(self).map(|outcome, actor, ctx| actor.committed(outcome, ctx)));
     }

@@ -82,7 +82,7 @@ pub(super) async fn run(args: Args) -> Result<(), Stop> {
     ))?;
 
     let printer = print_arrivals(&game);
-    let options = Options { mode: Mode::Every(Duration::from_secs(INTERVAL_SECONDS)), dry_run: false };
+    let options = Options { mode: Mode::Every(Duration::from_secs(INTERVAL_SECONDS)), dry_run: false, database_wait_max: None };
     let Session { settings, pools: specs } = session;
     let rate = settings.rate(&btc()?).unwrap_or(Rate::ONE);
     let mut daemon = Daemon::build(&settings, specs, db.clone(), options)?;
@@ -102,7 +102,7 @@ pub(super) async fn run(args: Args) -> Result<(), Stop> {
     let failed = loop {
         tokio::select! {
             () = &mut ended => break None,
-            summary = daemon.next_summary() => if let Err(fatal) = summary { break Some(fatal) },
+            summary = daemon.next_summary() => if let Err(failed) = summary { break Some(failed) },
         }
     };
 
@@ -123,7 +123,7 @@ pub(super) async fn run(args: Args) -> Result<(), Stop> {
     let _ = printer.join();
     print(format_args!("\n{}", account.show()))?;
     match failed {
-        Some(fatal) => Err(Stop::fatal(format!("{}: {}", fatal.actor, fatal.reason))),
+        Some(failed) => Err(failed.into()),
         None if !account.balanced() => Err(Stop::failed("the account does not balance")),
         None if !is_settled => Err(Stop::failed(format!("not every wallet was polled within {} s", SETTLE_MAX.as_secs()))),
         None => Ok(()),

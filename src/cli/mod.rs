@@ -58,6 +58,8 @@ enum Command {
     /// SIGUSR1 logs one `metrics_dump` with every actor's figures. A second SIGTERM or SIGINT ends it at once.
     Run(run::Args),
     /// Poll every pool once, print what came of it, and end.
+    ///
+    /// Ends with exit code 1 where there were requests and none brought a reading, and where the database cannot be written.
     Once(once::Args),
     /// Show the real daemon at work on simulated pools and a simulated game server.
     ///

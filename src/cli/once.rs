@@ -18,6 +18,9 @@ pub(super) struct Args {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    /// Give up when the database has been away for this long. Where a right is missing it gives up at once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    database_wait: u64,
 }
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
@@ -25,7 +28,8 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     session.start_logging();
     let db = session.connect_migrated().await?;
     let Session { settings, pools } = session;
-    let options = Options { mode: Mode::Once, dry_run: args.dry_run };
+    let database_wait_max = Some(Duration::from_secs(args.database_wait));
+    let options = Options { mode: Mode::Once, dry_run: args.dry_run, database_wait_max };
     let mut daemon = Daemon::build(&settings, pools, db, options).map_err(|error| Stop::config(format!("{error:#}")))?;
     let outcome = daemon.next_summary().await;
     if settings.socketio_url.is_some() && !args.dry_run && outcome.is_ok() {
@@ -39,16 +43,25 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
             tracing::warn!("awards_wait_for_the_game_server");
         }
     }
+    let given_up = daemon.given_up();
     daemon.drain().await;
-    let summary = outcome.map_err(|fatal| Stop::fatal(format!("{}: {}", fatal.actor, fatal.reason)))?;
+    let summary = outcome?;
     if args.json {
         print(serde_json::to_string_pretty(&summary).map_err(Stop::failed)?)?;
     } else {
         print(show(&summary))?;
     }
-    match summary.error {
-        Some(error) => Err(Stop::failed(error)),
-        None => Ok(()),
+    if let Some(error) = summary.error {
+        return Err(Stop::failed(error));
+    }
+    if let Some(reason) = given_up {
+        return Err(Stop::failed(format!("the awards are stored, but not that they were told: {reason}")));
+    }
+    // One pool that is away is that pool's matter; none that says anything is most likely this machine's.
+    match summary.requests {
+        0 => Ok(()),
+        requests if summary.readings == 0 => Err(Stop::failed(format!("none of {requests} requests brought a reading"))),
+        _ => Ok(()),
     }
 }
 

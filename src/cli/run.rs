@@ -34,7 +34,7 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     if names.is_empty() {
         tracing::warn!(hint = "enable one with <NAME>_ENABLED=true; `pool-poller pools list` shows them", "no_pools_enabled");
     }
-    let options = Options { mode: Mode::Every(settings.poll_interval), dry_run: args.dry_run };
+    let options = Options { mode: Mode::Every(settings.poll_interval), dry_run: args.dry_run, database_wait_max: None };
     let daemon = Daemon::build(&settings, pools, db, options).map_err(|error| Stop::config(format!("{error:#}")))?;
     let (shutdown, dump) = signals.into_shutdown();
     match daemon.run_until(shutdown, dump).await {

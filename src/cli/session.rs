@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr, SqlxError};
 
 use super::output;
+use crate::app::NoSummary;
 use crate::pools::{self, PoolSpec};
 use crate::settings::{Backend, EXIT_CONFIG, LoadOptions, Settings};
 use crate::store::{self, SchemaState, takeover};
@@ -53,6 +54,15 @@ impl Stop {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl From<NoSummary> for Stop {
+    fn from(why: NoSummary) -> Self {
+        match why {
+            NoSummary::Failed(fatal) => Self::fatal(format!("{}: {}", fatal.actor, fatal.reason)),
+            NoSummary::Database(reason) => Self::failed(format!("{reason}; the next cycle reads the same counters again")),
+        }
     }
 }
 
@@ -190,7 +200,7 @@ pub(super) fn reason(error: &DbErr) -> String {
         DbErr::Conn(RuntimeErr::SqlxError(source))
         | DbErr::Exec(RuntimeErr::SqlxError(source))
         | DbErr::Query(RuntimeErr::SqlxError(source)) => match source.as_ref() {
-            SqlxError::Database(database) => database.message().to_owned(),
+            SqlxError::Database(database) => format!("{}{}", database.message(), store::advice(error)),
             SqlxError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => format!("{error}; {IS_IT_THERE}"),
             SqlxError::Io(error) => error.to_string(),
             // The driver tries again until its time is over and does not say why.

@@ -1,6 +1,9 @@
 //! Database errors, split by what the caller does next.
 
+use std::borrow::Cow;
+
 use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
 
 /// What to do after a failed transaction.
@@ -18,7 +21,7 @@ pub enum Next {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database said no.
-    #[error("{}", one_line(.0))]
+    #[error("{}{}", one_line(.0), advice(.0))]
     Database(#[from] DbErr),
     /// A guarded update did not find the row as it was read.
     #[error("a position was changed by another process")]
@@ -46,9 +49,18 @@ impl StoreError {
         }
     }
 
+    /// Whether the database is there and does not let this login write or read: only a person can change that.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Database(error) if is_forbidden(error))
+    }
+
     /// The label in metrics.
     #[must_use]
     pub fn kind(&self) -> &'static str {
+        if self.is_forbidden() {
+            return "forbidden";
+        }
         match (self, self.next()) {
             (Self::Stale, _) => "stale",
             (Self::Content(_), _) => "content",
@@ -68,25 +80,59 @@ fn classify(error: &DbErr) -> Next {
         // and will not go away.
         return Next::Split;
     }
-    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) = error else {
-        return Next::RetryLater;
-    };
-    let SqlxError::Database(database) = source.as_ref() else { return Next::RetryLater };
-    let code = database.code().unwrap_or_default();
-    if database.try_downcast_ref::<sea_orm::sqlx::postgres::PgDatabaseError>().is_some() {
-        match code.as_ref() {
+    match code(error) {
+        Some(Code::Postgres(code)) => match code.as_ref() {
             // Serialization failure and deadlock: the other transaction went first.
             "40001" | "40P01" => Next::RetryNow,
             // Classes 22 (data exception) and 23 (integrity constraint violation) speak of a row.
             code if code.starts_with("22") || code.starts_with("23") => Next::Split,
             _ => Next::RetryLater,
-        }
-    } else {
-        // SQLite's extended result code; its low byte is the primary code: 19 constraint, 20 mismatch, 18 too big.
-        match code.parse::<i64>().map(|code| code & 0xff) {
-            Ok(18..=20) => Next::Split,
-            _ => Next::RetryLater,
-        }
+        },
+        // Constraint, mismatch and too big.
+        Some(Code::Sqlite(18..=20)) => Next::Split,
+        Some(Code::Sqlite(_)) | None => Next::RetryLater,
+    }
+}
+
+/// What an engine calls its error.
+enum Code<'a> {
+    /// The SQLSTATE.
+    Postgres(Cow<'a, str>),
+    /// The primary result code, which is the low byte of the extended one.
+    Sqlite(i64),
+}
+
+/// The engine's own code, where it was the engine that answered.
+fn code(error: &DbErr) -> Option<Code<'_>> {
+    let (DbErr::Conn(RuntimeErr::SqlxError(source))
+    | DbErr::Exec(RuntimeErr::SqlxError(source))
+    | DbErr::Query(RuntimeErr::SqlxError(source))) = error
+    else {
+        return None;
+    };
+    let SqlxError::Database(database) = source.as_ref() else { return None };
+    let code = database.code()?;
+    if database.try_downcast_ref::<PgDatabaseError>().is_some() {
+        return Some(Code::Postgres(code));
+    }
+    code.parse::<i64>().ok().map(|code| Code::Sqlite(code & 0xff))
+}
+
+/// A right is missing on PostgreSQL (insufficient_privilege), or a SQLite file may only be read (3 perm, 8 readonly, 23 auth).
+fn is_forbidden(error: &DbErr) -> bool {
+    match code(error) {
+        Some(Code::Postgres(code)) => code == "42501",
+        Some(Code::Sqlite(code)) => matches!(code, 3 | 8 | 23),
+        None => false,
+    }
+}
+
+/// What a person can do about an error, as the end of its line; mostly nothing.
+pub(crate) fn advice(error: &DbErr) -> &'static str {
+    match code(error) {
+        Some(Code::Postgres(code)) if code == "42501" => "; deploy/grants.sql gives a login the rights that it needs",
+        Some(Code::Sqlite(_)) if is_forbidden(error) => "; this user must be allowed to write the file and its folder",
+        _ => "",
     }
 }
 

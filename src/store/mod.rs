@@ -25,6 +25,7 @@ pub mod verify;
 mod write;
 
 pub use connect::connect;
+pub(crate) use error::advice;
 pub use error::{Next, StoreError};
 pub use roster::{Roster, load_roster};
 pub use schema::{SchemaState, migrate, schema_state};

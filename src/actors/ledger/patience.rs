@@ -1,11 +1,13 @@
-//! How long a database that is away is waited for: until it is back, or until the program ends.
+//! How long a database that is away is waited for: by the daemon until it is back, by a single cycle for a stated time, and by
+//! neither longer than until the program ends.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::LedgerError;
 use crate::clock::Clock;
@@ -23,20 +25,61 @@ const DRAIN_ATTEMPT_MAX: Duration = Duration::from_secs(1);
 /// Failed attempts by kind.
 pub(super) type Failures = Rc<RefCell<BTreeMap<&'static str, u64>>>;
 
+/// When to wait no longer: what a single cycle has, which nobody watches.
+#[derive(Debug, Clone)]
+pub struct GiveUp {
+    /// How long a database that is away is waited for. One that is there and refuses for want of rights is not waited for.
+    pub after: Duration,
+    /// Hears why.
+    pub tell: mpsc::UnboundedSender<String>,
+}
+
+/// A limit, and since when the database is away, over all commits.
+#[derive(Clone)]
+pub(super) struct Limit {
+    give_up: GiveUp,
+    away_since: Rc<Cell<Option<Instant>>>,
+}
+
+impl Limit {
+    pub(super) fn new(give_up: GiveUp) -> Self {
+        Self { give_up, away_since: Rc::default() }
+    }
+
+    /// Why to wait no longer after `error`, if so.
+    fn is_over(&self, error: &StoreError) -> Option<LedgerError> {
+        let since = self.away_since.get().unwrap_or_else(Instant::now);
+        self.away_since.set(Some(since));
+        let why = if error.is_forbidden() {
+            error.to_string()
+        } else if since.elapsed() >= self.give_up.after {
+            format!("the database was away for {} s: {error}", since.elapsed().as_secs())
+        } else {
+            return None;
+        };
+        // Whoever stopped listening has heard it already.
+        let _ = self.give_up.tell.send(why.clone());
+        Some(LedgerError::GivenUp(why))
+    }
+}
+
 /// What one commit needs to be patient.
 pub(super) struct Patience {
     /// Becomes true when the program is ending.
     pub(super) draining: watch::Receiver<bool>,
     /// Counted at once, so that they show while the database is still away.
     pub(super) failures: Failures,
+    /// Without one, a database that is away is waited for.
+    pub(super) limit: Option<Limit>,
 }
 
 impl Patience {
-    /// Repeats `attempt` with growing pauses until it succeeds or the program is ending. The failure is logged when it begins
-    /// and when it ends, not each time.
+    /// Repeats `attempt` with growing pauses until it succeeds, the limit is reached or the program is ending. Each kind of
+    /// failure is logged when it is first met, and their end; not each attempt.
     pub(super) async fn persist<T>(&mut self, mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, LedgerError> {
         let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
         let away = Clock::start();
+        let mut said = BTreeSet::new();
         loop {
             let outcome = tokio::select! {
                 outcome = attempt() => outcome,
@@ -45,6 +88,9 @@ impl Patience {
             };
             let error = match outcome {
                 Ok(stored) => {
+                    if let Some(limit) = &self.limit {
+                        limit.away_since.set(None);
+                    }
                     if backoff.attempts() > 0 {
                         let away_ms = u64::try_from(away.now().as_millis()).unwrap_or(u64::MAX);
                         tracing::info!(away_ms, attempts = backoff.attempts(), "database_back");
@@ -54,8 +100,16 @@ impl Patience {
                 Err(error) => error,
             };
             *self.failures.borrow_mut().entry(error.kind()).or_default() += 1;
-            if backoff.attempts() == 0 {
-                tracing::error!(kind = error.kind(), %error, "database_unavailable");
+            if said.insert(error.kind()) {
+                if error.is_forbidden() {
+                    // An operator can give the right while the daemon runs, so it goes on trying.
+                    tracing::error!(kind = error.kind(), %error, "database_rights_missing");
+                } else {
+                    tracing::error!(kind = error.kind(), %error, "database_unavailable");
+                }
+            }
+            if let Some(over) = self.limit.as_ref().and_then(|limit| limit.is_over(&error)) {
+                return Err(over);
             }
             if *self.draining.borrow() {
                 return Err(LedgerError::Draining);

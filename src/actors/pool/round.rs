@@ -275,7 +275,7 @@ impl Round {
                 }
                 Ok(Err(LedgerError::Restarted | LedgerError::Database(_))) => {}
                 // The next start reads the same counters again: nothing is lost.
-                Ok(Err(LedgerError::Draining)) => return,
+                Ok(Err(LedgerError::Draining | LedgerError::GivenUp(_))) => return,
                 // A ledger that is gone ends the process; one that was restarted may have lost the answer.
                 Err(MailboxError::Closed) if !self.ledger.connected() => return,
                 Err(MailboxError::Closed | MailboxError::Timeout) => {}

@@ -16,6 +16,7 @@ mod doubts;
 mod faults;
 mod interop;
 mod metrics;
+mod refusals;
 mod roster;
 mod shapes;
 mod shutdown;
