@@ -61,7 +61,7 @@ fn what_is_no_reading_is_named_and_ends_with_one() {
     assert_eq!(run(&["short"])["decision"], json!("bad_wallet"));
     let unknown = place.run(&["pools", "test", "cpupool", "--wallet", WALLET]);
     assert_eq!(unknown.code(), 2);
-    assert!(unknown.stderr.contains("there is no pool cpupool; there are cpu-pool, rplant, zpool"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("there is no pool cpupool; there are cpu-pool, cryptonote, "), "{}", unknown.stderr);
     let missing = place.run(&["pools", "test", "cpu-pool", "--wallet", WALLET, "--body", "none.json"]);
     assert!(missing.stderr.contains("none.json: "), "{}", missing.stderr);
 }
