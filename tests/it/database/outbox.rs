@@ -92,7 +92,7 @@ async fn marking_again_and_counting_after_the_mark_change_nothing(bench: Bench) 
 async fn held_events_are_never_offered(bench: Bench) {
     bench.players(&["ann"]).await;
     let mut book = bench.book();
-    for paid in ["10", "200000", "200001"] {
+    for paid in ["300", "200300", "200301"] {
         record(&mut book, &seen(1, "Wann", paid)).await;
     }
     assert_eq!(bench.events().await.len(), 2);

@@ -11,7 +11,8 @@ on_both_engines!(rows_of_the_first_version_stay_and_count);
 async fn rows_of_the_first_version_stay_and_count(engine: Engine) {
     let bench = Bench::empty(engine).await;
     Migrator::up(&bench.db, Some(1)).await.unwrap();
-    assert!(matches!(schema_state(&bench.db).await.unwrap(), SchemaState::Behind(missing) if missing.len() == 1));
+    let later = Migrator::migrations().len() - 1;
+    assert!(matches!(schema_state(&bench.db).await.unwrap(), SchemaState::Behind(missing) if missing.len() == later));
     // As the first version wrote it: 10 to 12 on rplant.
     bench
         .run(&format!(
@@ -54,8 +55,8 @@ async fn rows_of_the_first_version_stay_and_count(engine: Engine) {
     assert_eq!(bench.total(1).await, "300 AP 3 ADVC #2");
     bench.assert_verified().await;
 
-    // And back, as far as the second version alone is concerned.
-    Migrator::down(&bench.db, Some(1)).await.unwrap();
+    // And back to the first version, and up again.
+    Migrator::down(&bench.db, Some(u32::try_from(later).unwrap())).await.unwrap();
     Migrator::up(&bench.db, None).await.unwrap();
     assert_eq!(bench.events().await.len(), 2);
 }
