@@ -32,8 +32,21 @@ impl OwnCluster {
     /// # Panics
     /// When `POOL_POLLER_TEST_PG_BIN` is missing or the server does not start.
     pub(crate) fn start(port: u16) -> Self {
+        Self::create(port, &[])
+    }
+
+    /// The same on a disk of its own of `mib` MiB, which [`OwnCluster::fill_disk`] fills. A fresh server needs about 50.
+    ///
+    /// # Panics
+    /// Also where this user may not mount a file system, not even in a namespace.
+    pub(crate) fn start_on_own_disk(mib: u32) -> Self {
+        Self::create(0, &[("POOL_POLLER_TEST_PG_DISK_MIB", mib.to_string())])
+    }
+
+    fn create(port: u16, environment: &[(&str, String)]) -> Self {
         let mut child = Command::new(tests_file("pg-cluster"))
             .arg(required_env("POOL_POLLER_TEST_PG_BIN"))
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // What ends the test's process group must leave it the time to clean up.
@@ -68,6 +81,20 @@ impl OwnCluster {
     pub(crate) fn stop_fast(&mut self) {
         self.command("stop fast");
         self.answer("stopped");
+    }
+
+    /// Leaves no room on its own disk.
+    pub(crate) fn fill_disk(&mut self) {
+        self.command("fill");
+        self.answer("filled");
+    }
+
+    /// Makes room again, and starts the server where it has not lived through it.
+    pub(crate) fn free_disk(&mut self) {
+        self.command("free");
+        if self.answer("freed") == "ended" {
+            self.restart();
+        }
     }
 
     /// Starts it again on the same port and with the same data, after an orderly stop where it still runs.
