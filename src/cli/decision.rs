@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::Stop;
 use crate::store::decisions::Operator;
-use crate::store::players;
+use crate::store::players::{self, PlayerRow};
+use crate::store::stored_decimal;
 
 /// Who decides, and why.
 #[derive(Debug, clap::Args)]
@@ -51,6 +52,26 @@ pub(super) fn exact_or_null(money: Option<Money>) -> Value {
 /// The shortest exact form for a person.
 pub(super) fn plain(money: Money) -> String {
     money.0.normalize().to_string()
+}
+
+/// The shortest exact form of a stored text for a person; what is no number is shown as it stands there.
+pub(super) fn plain_text(stored: &str) -> String {
+    stored_decimal(stored).map_or_else(|| stored.to_owned(), |value| value.normalize().to_string())
+}
+
+/// The same for a script: a number, or the text where it is none.
+pub(super) fn exact_text(stored: &str) -> Value {
+    stored_decimal(stored).map_or_else(|| Value::from(stored), |value| exact(Money(value)))
+}
+
+/// When a player got AP last, for a person.
+pub(super) fn last_award(player: &PlayerRow) -> String {
+    player.last_award().map(time).or_else(|| player.last_mining_event.clone()).unwrap_or_default()
+}
+
+/// The same for a script.
+pub(super) fn last_award_json(player: &PlayerRow) -> Option<String> {
+    rfc3339(player.last_award()).or_else(|| player.last_mining_event.clone())
 }
 
 /// A time for a person.

@@ -6,7 +6,7 @@ use entity::mining_events::{AWARDED, HELD, Model};
 use entity::pool_snapshots;
 use serde_json::{Value, json};
 
-use super::decision::{exact, exact_or_null, plain, rfc3339, time};
+use super::decision::{exact, exact_or_null, exact_text, last_award, last_award_json, plain, plain_text, rfc3339, time};
 use super::events::{as_json, delivery, status};
 use super::output::print;
 use super::positions;
@@ -184,9 +184,9 @@ fn player_text(story: &PlayerStory) -> String {
         ("polled", format!("verified {}, active {}", yes(player.verified), yes(player.active))),
         ("wallet", player.wallet_address.clone()),
         ("", wallets.collect::<Vec<_>>().join(", ")),
-        ("totals", format!("{} AP and {} ADVC", plain(player.total_ap), plain(player.total_advc_mined))),
+        ("totals", format!("{} AP and {} ADVC", plain_text(&player.total_ap), plain_text(&player.total_advc_mined))),
         ("awards", player.event_sequence.to_string()),
-        ("last", player.last_mining_event.map(|at| format!("{} UTC", time(at))).unwrap_or_default()),
+        ("last", last_award(player)),
         ("held", format!("{} for an operator", story.held)),
         ("waiting", format!("{} for the game server", story.waiting)),
     ]);
@@ -236,8 +236,8 @@ fn player_json(story: &PlayerStory) -> Value {
         "wallet_address": player.wallet_address,
         "pool_wallets": story.wallets.iter().map(|row| (row.pool_name.clone(), Value::from(row.address.clone())))
             .collect::<serde_json::Map<_, _>>(),
-        "total_ap": exact(player.total_ap), "total_advc_mined": exact(player.total_advc_mined),
-        "event_sequence": player.event_sequence, "last_mining_event": rfc3339(player.last_mining_event),
+        "total_ap": exact_text(&player.total_ap), "total_advc_mined": exact_text(&player.total_advc_mined),
+        "event_sequence": player.event_sequence, "last_mining_event": last_award_json(player),
         "held": story.held, "waiting": story.waiting, "positions": positions::as_json(&story.positions), "rebases": rebases,
         "events": story.events.iter().map(|event| as_json(event, &player.username)).collect::<Vec<_>>(),
     })

@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use entity::players::Model;
 use serde_json::json;
 
-use super::decision::exact;
+use super::decision::{exact_text, last_award, last_award_json, plain_text};
 use super::output::print;
 use super::table::{table, yes};
 use super::{Session, Stop, wallet};
 use crate::domain::{PoolName, Wallet};
 use crate::store::now_utc;
-use crate::store::players::{self, Flag, NewPlayer};
+use crate::store::players::{self, Flag, NewPlayer, PlayerRow};
 
 /// Subcommands of `players`.
 #[derive(Debug, clap::Subcommand)]
@@ -119,7 +118,7 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
     db.close().await.map_err(Stop::failed)
 }
 
-fn as_table(rows: &[Model]) -> String {
+fn as_table(rows: &[PlayerRow]) -> String {
     let headings = ["id", "name", "wallet", "verified", "active", "ap", "advc", "last award (UTC)"];
     let cells = rows.iter().map(|row| {
         vec![
@@ -128,23 +127,23 @@ fn as_table(rows: &[Model]) -> String {
             row.wallet_address.clone(),
             yes(row.verified),
             yes(row.active),
-            row.total_ap.0.normalize().to_string(),
-            row.total_advc_mined.0.normalize().to_string(),
-            row.last_mining_event.map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default(),
+            plain_text(&row.total_ap),
+            plain_text(&row.total_advc_mined),
+            last_award(row),
         ]
     });
     table(&headings, &["id", "ap", "advc"], cells)
 }
 
-fn as_json(rows: &[Model]) -> String {
+fn as_json(rows: &[PlayerRow]) -> String {
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {
             json!({
                 "id": row.id, "username": row.username, "email": row.email, "wallet_address": row.wallet_address,
-                "total_ap": exact(row.total_ap), "total_advc_mined": exact(row.total_advc_mined),
+                "total_ap": exact_text(&row.total_ap), "total_advc_mined": exact_text(&row.total_advc_mined),
                 "level": row.level, "verified": row.verified, "active": row.active,
-                "last_mining_event": row.last_mining_event.map(|at| at.and_utc().to_rfc3339()),
+                "last_mining_event": last_award_json(row),
             })
         })
         .collect();

@@ -80,6 +80,9 @@ fn classify(error: &DbErr) -> Next {
         // and will not go away.
         return Next::Split;
     }
+    if is_unreadable(error) {
+        return Next::Split;
+    }
     match code(error) {
         Some(Code::Postgres(code)) => match code.as_ref() {
             // Serialization failure and deadlock: the other transaction went first.
@@ -92,6 +95,17 @@ fn classify(error: &DbErr) -> Next {
         Some(Code::Sqlite(18..=20)) => Next::Split,
         Some(Code::Sqlite(_)) | None => Next::RetryLater,
     }
+}
+
+/// A stored value is not of the form that its column has by this program: the engine answered, and the row stays as it is.
+fn is_unreadable(error: &DbErr) -> bool {
+    let source = match error {
+        DbErr::Conn(RuntimeErr::SqlxError(source))
+        | DbErr::Exec(RuntimeErr::SqlxError(source))
+        | DbErr::Query(RuntimeErr::SqlxError(source)) => source.as_ref(),
+        _ => return false,
+    };
+    matches!(source, SqlxError::ColumnDecode { .. } | SqlxError::Decode(_))
 }
 
 /// What an engine calls its error.
@@ -136,7 +150,16 @@ pub(crate) fn advice(error: &DbErr) -> &'static str {
     }
 }
 
-/// The error as one line, without the statement and its parameters.
+/// The error as one line, without the statement and its parameters: the engine's own words where it said something.
 fn one_line(error: &DbErr) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = match error {
+        DbErr::Conn(RuntimeErr::SqlxError(source))
+        | DbErr::Exec(RuntimeErr::SqlxError(source))
+        | DbErr::Query(RuntimeErr::SqlxError(source)) => match source.as_ref() {
+            SqlxError::Database(database) => database.message().to_owned(),
+            _ => error.to_string(),
+        },
+        _ => error.to_string(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

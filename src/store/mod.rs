@@ -31,11 +31,42 @@ pub use roster::{Roster, load_roster};
 pub use schema::{SchemaState, migrate, schema_state};
 
 use chrono::{NaiveDateTime, SubsecRound as _};
+use rust_decimal::Decimal;
+use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{DbBackend, IdenStatic};
+
+use crate::domain::Amount;
+use crate::domain::amount::PLACES;
 
 /// The time of day as the database stores it: UTC without zone, whole microseconds, which is what PostgreSQL keeps.
 #[must_use]
 pub fn now_utc() -> NaiveDateTime {
     chrono::Utc::now().naive_utc().trunc_subsecs(6)
+}
+
+/// A column that the game writes too, as text. SQLite keeps anything in any column, and bytes that are no text are shown in
+/// hexadecimal: one odd value must not make the query fail for the other rows.
+fn as_text(backend: DbBackend, column: impl IdenStatic) -> SimpleExpr {
+    Expr::cust(text_of(backend, column.as_str()))
+}
+
+/// The same in SQL.
+fn text_of(backend: DbBackend, column: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("CASE WHEN typeof({column}) = 'blob' THEN hex({column}) ELSE CAST({column} AS TEXT) END"),
+        _ => format!("CAST({column} AS TEXT)"),
+    }
+}
+
+/// Reads a stored number, which the game's own SQL may have written in any form. What lies beyond a decimal's 28 places is noise of
+/// a float that was taken over.
+pub(crate) fn stored_decimal(text: &str) -> Option<Decimal> {
+    text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok()
+}
+
+/// A player's total as an award reads it.
+fn stored_total(text: &str) -> Option<Amount> {
+    Amount::from_decimal(stored_decimal(text)?.round_dp(PLACES))
 }
 
 /// Writes an amount as a JSON number with its exact digits.

@@ -8,8 +8,9 @@ use sea_orm::{
     QuerySelect as _,
 };
 
-use super::StoreError;
 use super::decisions::EventRef;
+use super::players::PlayerRow;
+use super::{StoreError, as_text};
 use crate::domain::PoolName;
 
 /// Which events to list.
@@ -74,7 +75,8 @@ async fn usernames(db: &DatabaseConnection, mut ids: Vec<i32>) -> Result<HashMap
     for chunk in ids.chunks(1_000) {
         let rows: Vec<(i32, String)> = players::Entity::find()
             .select_only()
-            .columns([players::Column::Id, players::Column::Username])
+            .column(players::Column::Id)
+            .column_as(as_text(db.get_database_backend(), players::Column::Username), "username")
             .filter(players::Column::Id.is_in(chunk.iter().copied()))
             .into_tuple()
             .all(db)
@@ -214,7 +216,7 @@ pub async fn event_story(db: &DatabaseConnection, wanted: EventRef) -> Result<Op
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlayerStory {
     /// The row.
-    pub player: players::Model,
+    pub player: PlayerRow,
     /// The addresses of single pools.
     pub wallets: Vec<player_wallets::Model>,
     /// Positions and anomalies.
@@ -233,7 +235,7 @@ pub struct PlayerStory {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn player_story(db: &DatabaseConnection, player: players::Model, limit: u64) -> Result<PlayerStory, StoreError> {
+pub async fn player_story(db: &DatabaseConnection, player: PlayerRow, limit: u64) -> Result<PlayerStory, StoreError> {
     use mining_events::Column;
     let of_player = || mining_events::Entity::find().filter(Column::PlayerId.eq(player.id));
     let positions = positions(db, &PositionFilter { player: Some(player.id), ..PositionFilter::default() }).await?;

@@ -5,10 +5,11 @@ use entity::{Money, player_wallets, players};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, SqlErr, TransactionTrait as _,
+    FromQueryResult, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, SqlErr,
+    TransactionTrait as _,
 };
 
-use super::StoreError;
+use super::{StoreError, as_text};
 use crate::domain::{PoolName, Wallet};
 
 /// Why a command about a player failed.
@@ -100,12 +101,68 @@ fn pool_wallet(player: i32, pool: &PoolName, wallet: &Wallet, now: NaiveDateTime
     }
 }
 
+/// A row of `players` as a person sees it. The game writes these rows too: what could be of any form is text, so that one
+/// odd value does not hide the other rows.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct PlayerRow {
+    /// Primary key.
+    pub id: i32,
+    /// Unique name.
+    pub username: String,
+    /// Unique mail address.
+    pub email: String,
+    /// The ADVC wallet.
+    pub wallet_address: String,
+    /// Adventure Points, as they stand there.
+    pub total_ap: String,
+    /// ADVC, as they stand there.
+    pub total_advc_mined: String,
+    /// The level in the game.
+    pub level: i32,
+    /// The wallet is proven.
+    pub verified: bool,
+    /// The account is in use.
+    pub active: bool,
+    /// The number of the newest award.
+    pub event_sequence: i64,
+    /// When AP were given last, UTC, as it stands there.
+    pub last_mining_event: Option<String>,
+}
+
+impl PlayerRow {
+    /// When AP were given last, UTC, where it is a time of this calendar.
+    #[must_use]
+    pub fn last_award(&self) -> Option<NaiveDateTime> {
+        let text = self.last_mining_event.as_deref()?;
+        ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f"]
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(text.trim_end_matches(['Z', 'z']), format).ok())
+    }
+}
+
+/// The rows, whose columns that the game may fill come as text.
+fn rows(db: &impl ConnectionTrait) -> Select<players::Entity> {
+    use players::Column;
+    let query = players::Entity::find().select_only();
+    let query = query.columns([Column::Id, Column::Level, Column::Verified, Column::Active, Column::EventSequence]);
+    [
+        (Column::Username, "username"),
+        (Column::Email, "email"),
+        (Column::WalletAddress, "wallet_address"),
+        (Column::TotalAp, "total_ap"),
+        (Column::TotalAdvcMined, "total_advc_mined"),
+        (Column::LastMiningEvent, "last_mining_event"),
+    ]
+    .into_iter()
+    .fold(query, |query, (column, name)| query.column_as(as_text(db.get_database_backend(), column), name))
+}
+
 /// All players in the order of their ids.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn list(db: &DatabaseConnection) -> Result<Vec<players::Model>, StoreError> {
-    Ok(players::Entity::find().order_by_asc(players::Column::Id).all(db).await?)
+pub async fn list(db: &DatabaseConnection) -> Result<Vec<PlayerRow>, StoreError> {
+    Ok(rows(db).order_by_asc(players::Column::Id).into_model().all(db).await?)
 }
 
 /// How many players are polled.
@@ -121,13 +178,13 @@ pub async fn count_polled(db: &DatabaseConnection) -> Result<u64, StoreError> {
 ///
 /// # Errors
 /// When there is no such player, or the database cannot be asked.
-pub async fn find(db: &impl ConnectionTrait, who: &str) -> Result<players::Model, PlayerError> {
+pub async fn find(db: &impl ConnectionTrait, who: &str) -> Result<PlayerRow, PlayerError> {
     let by_name = players::Column::Username.eq(who);
     let wanted = match who.parse::<i32>() {
         Ok(id) => by_name.or(players::Column::Id.eq(id)),
         Err(_) => by_name,
     };
-    let mut found = players::Entity::find().filter(wanted).all(db).await?;
+    let mut found: Vec<PlayerRow> = rows(db).filter(wanted).into_model().all(db).await?;
     // A name made of digits can be another player's id: the name is what was meant then.
     found.sort_by_key(|row| row.username != who);
     found.into_iter().next().ok_or_else(|| PlayerError::Unknown(who.to_owned()))
@@ -137,14 +194,15 @@ pub async fn find(db: &impl ConnectionTrait, who: &str) -> Result<players::Model
 ///
 /// # Errors
 /// When there is no such player, or the database cannot be asked.
-pub async fn set_flag(db: &DatabaseConnection, who: &str, flag: Flag, now: NaiveDateTime) -> Result<players::Model, PlayerError> {
-    let mut row: players::ActiveModel = find(db, who).await?.into();
+pub async fn set_flag(db: &DatabaseConnection, who: &str, flag: Flag, now: NaiveDateTime) -> Result<PlayerRow, PlayerError> {
+    let mut row = find(db, who).await?;
+    let mut change = players::ActiveModel { updated_at: Set(now), ..Default::default() };
     match flag {
-        Flag::Verified(value) => row.verified = Set(value),
-        Flag::Active(value) => row.active = Set(value),
+        Flag::Verified(value) => (row.verified, change.verified) = (value, Set(value)),
+        Flag::Active(value) => (row.active, change.active) = (value, Set(value)),
     }
-    row.updated_at = Set(now);
-    Ok(row.update(db).await?)
+    players::Entity::update_many().set(change).filter(players::Column::Id.eq(row.id)).exec(db).await?;
+    Ok(row)
 }
 
 /// What [`set_flag`] sets.
@@ -167,7 +225,7 @@ pub async fn set_wallet(
     pool: &PoolName,
     wallet: Option<&Wallet>,
     now: NaiveDateTime,
-) -> Result<(players::Model, Option<String>), PlayerError> {
+) -> Result<(PlayerRow, Option<String>), PlayerError> {
     let transaction = super::decisions::begin(db).await?;
     let player = find(&transaction, who).await?;
     let before = wallet_row(&transaction, &player, pool).await?;
@@ -196,7 +254,7 @@ pub async fn set_wallet(
 /// When the database cannot be asked.
 pub async fn wallet_row(
     db: &impl ConnectionTrait,
-    player: &players::Model,
+    player: &PlayerRow,
     pool: &PoolName,
 ) -> Result<Option<player_wallets::Model>, StoreError> {
     let of_player = player_wallets::Entity::find().filter(player_wallets::Column::PlayerId.eq(player.id));

@@ -6,7 +6,7 @@ use entity::{player_wallets, players};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
-use super::StoreError;
+use super::{StoreError, as_text};
 use crate::domain::roster::Player;
 use crate::domain::{PlayerId, PoolName, Wallet};
 
@@ -27,7 +27,9 @@ pub async fn load_roster(db: &DatabaseConnection) -> Result<Roster, StoreError> 
     let polled = || players::Column::Verified.eq(true).and(players::Column::Active.eq(true));
     let rows: Vec<(i32, String)> = players::Entity::find()
         .select_only()
-        .columns([players::Column::Id, players::Column::WalletAddress])
+        .column(players::Column::Id)
+        // On SQLite the game can put anything into a column; what is no address is told below and holds up nobody.
+        .column_as(as_text(db.get_database_backend(), players::Column::WalletAddress), "wallet_address")
         .filter(polled())
         .order_by_asc(players::Column::Id)
         .into_tuple()

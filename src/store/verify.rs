@@ -21,10 +21,9 @@ mod players;
 mod positions;
 mod rows;
 
-use rust_decimal::Decimal;
 use sea_orm::{AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel, TransactionTrait as _};
 
-use super::StoreError;
+use super::{StoreError, stored_decimal};
 use crate::domain::Amount;
 
 /// Differences that are kept in full; the rest is only counted.
@@ -111,10 +110,5 @@ async fn begin_snapshot(db: &DatabaseConnection) -> Result<DatabaseTransaction, 
 
 /// Reads a stored amount, which has eight places at most.
 fn amount(text: &str) -> Option<Amount> {
-    Amount::from_decimal(decimal(text)?)
-}
-
-/// Reads a stored number.
-fn decimal(text: &str) -> Option<Decimal> {
-    text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok()
+    Amount::from_decimal(stored_decimal(text)?)
 }

@@ -7,16 +7,16 @@ use entity::{Money, anomalies, mining_events, players, pool_snapshots, positions
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Value,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Value,
 };
 
-use super::StoreError;
 use super::book::AwardedEvent;
 use super::bulk::{BulkUpdate, Kind};
 use super::guard::guard_wallets;
 use super::plan::{EventDraft, Plan};
 use super::positions::{Entry, Key};
+use super::{StoreError, as_text, stored_total};
 use crate::domain::{Amount, PlayerId, Points};
 
 /// Rows of one statement. SQLite allows 32,766 parameters, PostgreSQL 65,535; the widest row here has 28.
@@ -207,26 +207,36 @@ pub(super) async fn lock_players(db: &DatabaseTransaction, mut ids: Vec<i32>) ->
     ids.dedup();
     let mut totals = BTreeMap::new();
     for chunk in ids.chunks(ROWS_PER_STATEMENT) {
-        let rows = players::Entity::find()
+        // The game writes these rows too, so nothing is read that is not needed, and all as text: a total that is no number, or
+        // has a hundred places, is one player's and holds up nobody else.
+        let text = |column| as_text(db.get_database_backend(), column);
+        let rows: Vec<(i32, String, i64, String, String)> = players::Entity::find()
+            .select_only()
+            .column(players::Column::Id)
+            .column_as(text(players::Column::Username), "username")
+            .column(players::Column::EventSequence)
+            .column_as(text(players::Column::TotalAp), "total_ap")
+            .column_as(text(players::Column::TotalAdvcMined), "total_advc_mined")
             .filter(players::Column::Id.is_in(chunk.iter().copied()))
             .order_by_asc(players::Column::Id)
             .lock_exclusive()
+            .into_tuple()
             .all(db)
             .await?;
-        for row in rows {
+        for (id, username, sequence, total_ap, total_advc) in rows {
             // A total that was taken over is the decimal of a binary float, with its noise far behind the eighth place.
-            let amount = |money: Money, column: &str| {
-                Amount::from_decimal(money.0.round_dp(crate::domain::amount::PLACES))
-                    .ok_or_else(|| StoreError::Content(format!("players.{column} of player {} is out of range", row.id)))
+            let amount = |text: &str, column: &str| {
+                stored_total(text)
+                    .ok_or_else(|| StoreError::Content(format!("players.{column} of player {id} is no amount: {text}")))
             };
             let read = Totals {
-                total_ap: Points::new(amount(row.total_ap, "total_ap")?),
-                total_advc: amount(row.total_advc_mined, "total_advc_mined")?,
-                username: row.username,
-                sequence: row.event_sequence,
+                total_ap: Points::new(amount(&total_ap, "total_ap")?),
+                total_advc: amount(&total_advc, "total_advc_mined")?,
+                username,
+                sequence,
                 changed: false,
             };
-            totals.insert(PlayerId(row.id), read);
+            totals.insert(PlayerId(id), read);
         }
     }
     Ok(totals)

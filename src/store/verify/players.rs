@@ -6,10 +6,9 @@ use sea_orm::DatabaseTransaction;
 
 use super::event;
 use super::rows::{self, EventRow, PlayerRow};
-use super::{Report, amount, decimal};
+use super::{Report, amount};
 use crate::domain::Amount;
-use crate::domain::amount::PLACES;
-use crate::store::StoreError;
+use crate::store::{StoreError, stored_total};
 
 /// One player while the awards pass by.
 struct Walk {
@@ -119,7 +118,7 @@ impl Walk {
 /// Reads a total of a player as an award does, which rounds what was taken over from a float. What that cannot read is not only
 /// wrong: this player's next award cannot be stored.
 fn read(place: &str, column: &str, text: &str, report: &mut Report) -> Option<Amount> {
-    let read = decimal(text).and_then(|value| Amount::from_decimal(value.round_dp(PLACES)));
+    let read = stored_total(text);
     if read.is_none() {
         report.differs("unreadable_amount", place, format!("an amount in {column}"), text);
     }

@@ -4,7 +4,7 @@
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, FromQueryResult, Statement, Value};
 
 use super::Report;
-use crate::store::StoreError;
+use crate::store::{StoreError, text_of};
 
 /// Rows of one query.
 pub(super) const PAGE: u64 = 500;
@@ -131,9 +131,11 @@ pub(super) async fn events_of_positions(
 
 /// The next page of players.
 pub(super) async fn players(db: &DatabaseTransaction, after: i32) -> Result<Vec<PlayerRow>, StoreError> {
+    let text = |column| text_of(db.get_database_backend(), column);
     let sql = format!(
-        "SELECT id, event_sequence, CAST(total_ap AS TEXT) AS total_ap, CAST(total_advc_mined AS TEXT) AS total_advc_mined \
-         FROM players WHERE id > ? ORDER BY id LIMIT {PAGE}"
+        "SELECT id, event_sequence, {} AS total_ap, {} AS total_advc_mined FROM players WHERE id > ? ORDER BY id LIMIT {PAGE}",
+        text("total_ap"),
+        text("total_advc_mined")
     );
     select(db, &sql, [after.into()]).await
 }

@@ -2,8 +2,8 @@
 
 use entity::{mining_events, players, pool_snapshots};
 use pool_poller::domain::PlayerId;
-use pool_poller::store::{load_roster, outbox, players as people};
-use sea_orm::EntityTrait as _;
+use pool_poller::store::{load_roster, outbox};
+use sea_orm::{EntityTrait as _, QueryOrder as _};
 
 use super::bench::{Bench, record, seen};
 
@@ -27,7 +27,7 @@ async fn a_player_inserted_by_the_game_is_polled_and_awarded(bench: Bench) {
         .await;
     // … and with the database's defaults for all that has one.
     bench.execute("INSERT INTO players (username, email, wallet_address) VALUES ('short', 'short@example.org', 'Wshort')").await;
-    let rows = people::list(&bench.db).await.expect("players");
+    let rows = players::Entity::find().order_by_asc(players::Column::Id).all(&bench.db).await.expect("players");
     let [full, other, short] = &rows[..] else { panic!("{rows:?}") };
     assert_eq!(full.created_at.to_string(), "2025-11-22 10:30:00.123456");
     assert_eq!((other.total_ap.0.to_string().parse(), other.level, other.verified), (Ok(12.5), 3, false));

@@ -6,6 +6,7 @@ mod bench;
 mod commands;
 mod decisions;
 mod grants;
+mod odd_rows;
 mod pruning;
 mod rebases;
 mod regressions;
