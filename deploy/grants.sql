@@ -55,7 +55,12 @@ BEGIN
     EXECUTE format('GRANT UPDATE (total_ap, total_advc_mined, event_sequence, last_mining_event, updated_at) ON players TO %I',
       role_name);
     EXECUTE format('GRANT INSERT, UPDATE ON positions TO %I', role_name);
-    EXECUTE format('GRANT INSERT ON mining_events, pool_snapshots, anomalies TO %I', role_name);
+    EXECUTE format('GRANT INSERT ON pool_snapshots, anomalies TO %I', role_name);
+    -- An event as it is found. The columns of a decision are an operator's: without them nobody can take an award back.
+    EXECUTE format('GRANT INSERT (player_id, pool_name, advc_amount, ap_awarded, previous_paid, current_paid, event_time, processed, '
+      'notified, event_id, position_id, position_sequence, player_sequence, address, native_amount, native_previous, '
+      'native_current, currency, rate, status, hold_reason, total_ap_after, total_advc_after, delivery_attempts, '
+      'next_attempt_at, delivery_dead, epoch, ap_per_advc) ON mining_events TO %I', role_name);
     EXECUTE format('GRANT UPDATE (resolved_at, resolved_by, resolution) ON anomalies TO %I', role_name);
     EXECUTE format('GRANT USAGE ON SEQUENCE positions_id_seq, mining_events_id_seq, pool_snapshots_id_seq, anomalies_id_seq '
       'TO %I', role_name);
@@ -63,9 +68,14 @@ BEGIN
     EXECUTE format('GRANT UPDATE (notified, delivery_attempts, next_attempt_at, delivery_dead) ON mining_events TO %I', role_name);
     -- Old snapshots go.
     EXECUTE format('GRANT DELETE ON pool_snapshots TO %I', role_name);
+    -- A backup by pg_dump reads the sequences too.
+    EXECUTE format('GRANT SELECT ON SEQUENCE players_id_seq, player_wallets_id_seq, positions_id_seq, position_rebases_id_seq, '
+      'mining_events_id_seq, pool_snapshots_id_seq, anomalies_id_seq TO %I', role_name);
   END LOOP;
 
-  -- An operator's decisions. What was found (amounts, counters, rate) is nobody's to change.
+  -- An operator's decisions. A reversal is an event of its own.
+  GRANT INSERT ON mining_events TO pool_poller_operate;
+  -- What was found (amounts, counters, rate) is nobody's to change.
   GRANT UPDATE (status, processed, ap_awarded, ap_per_advc, player_sequence, total_ap_after, total_advc_after, decided_at,
     decided_by, decision_reason) ON mining_events TO pool_poller_operate;
   GRANT INSERT ON position_rebases TO pool_poller_operate;

@@ -10,6 +10,8 @@ use pool_poller::store::outbox::waiting;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 use url::Url;
 
+use crate::support::required_env;
+
 use super::bench::{Bench, Engine, amount, wallet};
 
 const GRANTS: &str = include_str!("../../../deploy/grants.sql");
@@ -118,6 +120,16 @@ async fn the_daemon_runs_a_payday_with_no_more_rights_than_granted() {
     for command in [&["verify"][..], &["prune", "--days", "1"], &["explain", "ann"], &["positions", "show"]] {
         succeed(program(&run, &folder).args(command));
     }
+    let dump = Path::new(&required_env("POOL_POLLER_TEST_PG_BIN")).join("pg_dump");
+    for login in [&run, &operate] {
+        succeed(Command::new(&dump).args(["--format=custom", "--no-sync", "--file=/dev/null", "--dbname", login]));
+    }
+    // A reversal is a decision, and the daemon's login makes none.
+    let reversed = program(&run, &folder).args(["events", "reverse", "1", "--reason", "x"]).output().unwrap();
+    assert!(
+        !reversed.status.success() && String::from_utf8_lossy(&reversed.stderr).contains("permission denied"),
+        "{reversed:?}"
+    );
     let limited = connect(&run, "test").await.unwrap();
     for sql in [
         "UPDATE mining_events SET ap_awarded = 1000000",
