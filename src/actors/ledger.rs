@@ -30,7 +30,7 @@ use crate::store::{Roster, StoreError, load_roster, now_utc, prune};
 pub use patience::GiveUp;
 pub use upkeep::{Prune, Upkeep, Verify};
 
-use patience::{Failures, Limit, Patience};
+use patience::{Failures, Limit, Outage, Patience};
 
 /// Observations of one transaction at most, unless a single message holds more.
 const OBSERVATIONS_PER_COMMIT: usize = 500;
@@ -59,6 +59,7 @@ pub struct Ledger {
     draining: watch::Sender<bool>,
     /// Failed attempts by kind, counted while the commit is still trying.
     failures: Failures,
+    outage: Outage,
     /// How long a database that is away is waited for, if not for ever.
     limit: Option<Limit>,
     /// Who waits for the queue to be empty.
@@ -121,6 +122,7 @@ impl Ledger {
             paused: false,
             draining: watch::Sender::new(false),
             failures: Failures::default(),
+            outage: Outage::default(),
             limit: None,
             drained: Vec::new(),
             subscribers: Vec::new(),
@@ -153,8 +155,12 @@ impl Ledger {
         let Some(book) = self.book.take() else { return };
         let batch = self.next_batch();
         self.committing = true;
-        let patience =
-            Patience { draining: self.draining.subscribe(), failures: Rc::clone(&self.failures), limit: self.limit.clone() };
+        let patience = Patience {
+            draining: self.draining.subscribe(),
+            failures: Rc::clone(&self.failures),
+            limit: self.limit.clone(),
+            outage: self.outage.clone(),
+        };
         let commit = caught(commit(self.db.clone(), book, batch, patience));
         ctx.spawn(commit.into_actor(self).map(|outcome, actor, ctx| actor.committed(outcome, ctx)));
     }
@@ -309,13 +315,19 @@ impl Handler<LoadRoster> for Ledger {
     fn handle(&mut self, _: LoadRoster, _ctx: &mut Self::Context) -> Self::Result {
         let (db, seen) = (self.db.clone(), self.rebased.newest);
         let load = async move {
-            let database = |error: StoreError| LedgerError::Database(error.to_string());
-            let rebased = Rebased::since(&db, seen).await.map_err(database)?;
-            Ok((rebased, load_roster(&db).await.map_err(database)?))
+            let rebased = Rebased::since(&db, seen).await?;
+            Ok((rebased, load_roster(&db).await?))
         };
         // The pools ask only when they have the roster, so what was decided until now is seen in this cycle.
-        let forget = |loaded: Result<(Rebased, Roster), LedgerError>, actor: &mut Self, _: &mut Context<Self>| {
-            let (rebased, roster) = loaded?;
+        let forget = |loaded: Result<(Rebased, Roster), StoreError>, actor: &mut Self, _: &mut Context<Self>| {
+            let (rebased, roster) = match loaded {
+                Ok(loaded) => loaded,
+                Err(error) => {
+                    actor.outage.look_failed(&error);
+                    return Err(LedgerError::Database(error.to_string()));
+                }
+            };
+            actor.outage.look_succeeded();
             actor.rebased.merge(rebased);
             match &mut actor.book {
                 Some(book) => {

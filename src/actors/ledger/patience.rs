@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::LedgerError;
 use crate::clock::Clock;
 use crate::domain::backoff::Backoff;
-use crate::store::StoreError;
+use crate::store::{Next, StoreError};
 
 /// The first pause while the database is away.
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -24,6 +24,64 @@ const DRAIN_ATTEMPT_MAX: Duration = Duration::from_secs(1);
 
 /// Failed attempts by kind.
 pub(super) type Failures = Rc<RefCell<BTreeMap<&'static str, u64>>>;
+
+/// That the database is away is said once, with its end, whoever finds out: a commit or a look.
+#[derive(Clone, Default)]
+pub(super) struct Outage(Rc<RefCell<Option<Away>>>);
+
+struct Away {
+    since: Clock,
+    attempts: u64,
+    said: BTreeSet<&'static str>,
+    /// A commit failed: a look that succeeds says nothing about the next one.
+    commits: bool,
+}
+
+impl Outage {
+    /// Notes a commit that failed, and says so where a failure of its kind was not said yet.
+    fn commit_failed(&self, error: &StoreError) {
+        self.failed(error, true);
+    }
+
+    /// Notes a look that failed. One at a row that cannot be read is no outage.
+    pub(super) fn look_failed(&self, error: &StoreError) {
+        if error.next() != Next::Split {
+            self.failed(error, false);
+        }
+    }
+
+    fn failed(&self, error: &StoreError, commit: bool) {
+        let mut away = self.0.borrow_mut();
+        let new = || Away { since: Clock::start(), attempts: 0, said: BTreeSet::new(), commits: false };
+        let away = away.get_or_insert_with(new);
+        away.attempts += 1;
+        away.commits |= commit;
+        if !away.said.insert(error.kind()) {
+            return;
+        }
+        if error.is_forbidden() {
+            // An operator can give the right while the daemon runs, so it goes on trying.
+            tracing::error!(kind = error.kind(), %error, "database_rights_missing");
+        } else {
+            tracing::error!(kind = error.kind(), %error, "database_unavailable");
+        }
+    }
+
+    /// A look succeeded, which ends what only looks have met.
+    pub(super) fn look_succeeded(&self) {
+        if self.0.borrow().as_ref().is_some_and(|away| !away.commits) {
+            self.ended();
+        }
+    }
+
+    /// A commit succeeded: the end of what was said, if anything was.
+    fn ended(&self) {
+        if let Some(away) = self.0.borrow_mut().take() {
+            let away_ms = u64::try_from(away.since.now().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(away_ms, attempts = away.attempts, "database_back");
+        }
+    }
+}
 
 /// When to wait no longer: what a single cycle has, which nobody watches.
 #[derive(Debug, Clone)]
@@ -71,6 +129,8 @@ pub(super) struct Patience {
     pub(super) failures: Failures,
     /// Without one, a database that is away is waited for.
     pub(super) limit: Option<Limit>,
+    /// What was said about it.
+    pub(super) outage: Outage,
 }
 
 impl Patience {
@@ -78,8 +138,6 @@ impl Patience {
     /// failure is logged when it is first met, and their end; not each attempt.
     pub(super) async fn persist<T>(&mut self, mut attempt: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, LedgerError> {
         let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
-        let away = Clock::start();
-        let mut said = BTreeSet::new();
         loop {
             let outcome = tokio::select! {
                 outcome = attempt() => outcome,
@@ -91,23 +149,13 @@ impl Patience {
                     if let Some(limit) = &self.limit {
                         limit.away_since.set(None);
                     }
-                    if backoff.attempts() > 0 {
-                        let away_ms = u64::try_from(away.now().as_millis()).unwrap_or(u64::MAX);
-                        tracing::info!(away_ms, attempts = backoff.attempts(), "database_back");
-                    }
+                    self.outage.ended();
                     return Ok(stored);
                 }
                 Err(error) => error,
             };
             *self.failures.borrow_mut().entry(error.kind()).or_default() += 1;
-            if said.insert(error.kind()) {
-                if error.is_forbidden() {
-                    // An operator can give the right while the daemon runs, so it goes on trying.
-                    tracing::error!(kind = error.kind(), %error, "database_rights_missing");
-                } else {
-                    tracing::error!(kind = error.kind(), %error, "database_unavailable");
-                }
-            }
+            self.outage.commit_failed(&error);
             if let Some(over) = self.limit.as_ref().and_then(|limit| limit.is_over(&error)) {
                 return Err(over);
             }
