@@ -35,14 +35,6 @@ impl OwnCluster {
         Self::create(port, &[])
     }
 
-    /// The same on a disk of its own of `mib` MiB, which [`OwnCluster::fill_disk`] fills. A fresh server needs about 50.
-    ///
-    /// # Panics
-    /// Also where this user may not mount a file system, not even in a namespace.
-    pub(crate) fn start_on_own_disk(mib: u32) -> Self {
-        Self::create(0, &[("POOL_POLLER_TEST_PG_DISK_MIB", mib.to_string())])
-    }
-
     fn create(port: u16, environment: &[(&str, String)]) -> Self {
         let mut child = Command::new(tests_file("pg-cluster"))
             .arg(required_env("POOL_POLLER_TEST_PG_BIN"))
@@ -83,20 +75,6 @@ impl OwnCluster {
         self.answer("stopped");
     }
 
-    /// Leaves no room on its own disk.
-    pub(crate) fn fill_disk(&mut self) {
-        self.command("fill");
-        self.answer("filled");
-    }
-
-    /// Makes room again, and starts the server where it has not lived through it.
-    pub(crate) fn free_disk(&mut self) {
-        self.command("free");
-        if self.answer("freed") == "ended" {
-            self.restart();
-        }
-    }
-
     /// Starts it again on the same port and with the same data, after an orderly stop where it still runs.
     pub(crate) fn restart(&mut self) {
         self.stop_fast();
@@ -120,6 +98,31 @@ impl OwnCluster {
         match line.strip_prefix(expected) {
             Some(rest) => rest.trim_start().to_owned(),
             None => panic!("tests/pg-cluster: {line}"),
+        }
+    }
+}
+
+#[allow(dead_code, reason = "only the crash tests fill disks")]
+impl OwnCluster {
+    /// The same on a disk of its own of `mib` MiB, which [`OwnCluster::fill_disk`] fills. A fresh server needs about 50.
+    ///
+    /// # Panics
+    /// Also where this user may not mount a file system, not even in a namespace.
+    pub(crate) fn start_on_own_disk(mib: u32) -> Self {
+        Self::create(0, &[("POOL_POLLER_TEST_PG_DISK_MIB", mib.to_string())])
+    }
+
+    /// Leaves no room on its own disk.
+    pub(crate) fn fill_disk(&mut self) {
+        self.command("fill");
+        self.answer("filled");
+    }
+
+    /// Makes room again, and starts the server where it has not lived through it.
+    pub(crate) fn free_disk(&mut self) {
+        self.command("free");
+        if self.answer("freed") == "ended" {
+            self.restart();
         }
     }
 }
