@@ -113,6 +113,16 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
             let done = decisions::approve(&db, event, &operator, ap_per_advc, now).await.map_err(Stop::failed)?;
             let given = format!("{} ADVC are {} AP", plain(done.event.advc_amount), plain(done.event.ap_awarded));
             print(format_args!("event {} approved by {}: {given}; {}", done.event.id, operator.by(), totals(&done)))?;
+            let others = decisions::overlapping(&db, &done.event).await.map_err(Stop::failed)?;
+            if !others.is_empty() {
+                let others: Vec<String> = others.iter().map(|(id, status)| format!("{id} ({status})")).collect();
+                print(format_args!(
+                    "note: part of the same counter is in event {}; unless the pool began its counters anew, that is one payout \
+                     twice, and `pool-poller events reverse {}` takes this one back",
+                    others.join(", "),
+                    done.event.id
+                ))?;
+            }
         }
         (Command::Reject { event, .. }, Some(operator)) => {
             let done = decisions::reject(&db, event, &operator, now).await.map_err(Stop::failed)?;

@@ -12,12 +12,12 @@ use std::str::FromStr;
 use chrono::NaiveDateTime;
 use entity::{Money, mining_events};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, DatabaseConnection, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 
 use super::write::{lock_players, money, store_totals};
-use super::{Next, StoreError};
+use super::{Next, StoreError, as_text};
 use crate::domain::{Amount, EventId, PlayerId, Points, Rate};
 
 /// How often a decision begins anew after it met another transaction.
@@ -207,6 +207,33 @@ pub async fn approve(
     .await
 }
 
+/// The other events of the same wallet on the same pool that count a part of what `event` counts, awarded or still held, by their
+/// numbers. After a rebase to a lower mark that is as it should be where the pool has begun its counters anew, and a payout counted
+/// twice where it has not: only a person can tell.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn overlapping(db: &DatabaseConnection, event: &mining_events::Model) -> Result<Vec<(i64, String)>, StoreError> {
+    use mining_events::Column;
+    let range = |row: &mining_events::Model| Some((row.native_previous?.0, row.native_current?.0));
+    let (Some(address), Some((from, to))) = (&event.address, range(event)) else { return Ok(Vec::new()) };
+    let of_wallet = mining_events::Entity::find()
+        .filter(Column::PoolName.eq(&event.pool_name))
+        .filter(Column::Address.eq(address))
+        .filter(Column::PlayerId.eq(event.player_id))
+        .filter(Column::Id.ne(event.id))
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await?;
+    let reversed: Vec<i64> = of_wallet.iter().filter_map(|row| row.reverses).collect();
+    let counts = |row: &&mining_events::Model| {
+        row.reverses.is_none() && row.status != mining_events::REJECTED && !reversed.contains(&row.id)
+    };
+    let overlaps =
+        |row: &&mining_events::Model| range(row).is_some_and(|(other_from, other_to)| other_from < to && from < other_to);
+    Ok(of_wallet.iter().filter(counts).filter(overlaps).map(|row| (row.id, row.status.clone())).collect())
+}
+
 /// Decides that a held event gives no AP. The mark stays: this part of the counter is accounted for.
 ///
 /// # Errors
@@ -285,8 +312,10 @@ pub(super) async fn finish(transaction: DatabaseTransaction, id: i64, username: 
 }
 
 async fn username(db: &DatabaseTransaction, player: i32) -> Result<String, DecisionError> {
-    let row = entity::players::Entity::find_by_id(player).one(db).await?;
-    Ok(row.map(|row| row.username).unwrap_or_default())
+    use entity::players::{Column, Entity};
+    let name = as_text(db.get_database_backend(), Column::Username);
+    let name = Entity::find_by_id(player).select_only().column_as(name, "username");
+    Ok(name.into_tuple::<String>().one(db).await?.unwrap_or_default())
 }
 
 pub(super) fn gone(player: PlayerId) -> StoreError {
