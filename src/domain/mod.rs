@@ -3,6 +3,7 @@
 //! Time and entropy come in as arguments, so every rule can be tested by a table and by a law. The actors and the store
 //! are shells around what is decided here.
 
+pub mod agenda;
 pub mod amount;
 pub mod backoff;
 pub mod breaker;
@@ -13,6 +14,7 @@ pub mod reading;
 pub mod restart;
 pub mod roster;
 pub mod schedule;
+pub mod spread;
 
 pub use amount::{Amount, AmountError, Points, Rate};
 pub use names::{Currency, EventId, PlayerId, PoolName, Wallet};
