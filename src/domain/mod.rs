@@ -15,6 +15,7 @@ pub mod restart;
 pub mod roster;
 pub mod schedule;
 pub mod spread;
+pub mod throttle;
 
 pub use amount::{Amount, AmountError, Points, Rate};
 pub use names::{Currency, EventId, PlayerId, PoolName, Wallet};
