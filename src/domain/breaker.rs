@@ -19,8 +19,14 @@ pub struct Breaker {
 /// The three states, each with its own counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32 },
-    Open { until: Duration },
+    Closed {
+        failures: u32,
+    },
+    Open {
+        until: Duration,
+        /// The pool asked for it, or it was tripped: nothing but its end ends it.
+        is_owed: bool,
+    },
     HalfOpen,
 }
 
@@ -47,7 +53,7 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => Permit::All,
             State::HalfOpen => Permit::Probe,
-            State::Open { until } if now < until => Permit::NotBefore(until),
+            State::Open { until, .. } if now < until => Permit::NotBefore(until),
             State::Open { .. } => {
                 self.state = State::HalfOpen;
                 Permit::Probe
@@ -73,8 +79,9 @@ impl Breaker {
             State::Closed { failures } => failures + 1,
             State::HalfOpen => FAILURES_TO_OPEN,
             // Requests that were under way when it opened: the pause is already running, a longer wish extends it.
-            State::Open { until } => {
-                self.state = State::Open { until: until.max(now + retry_after.unwrap_or_default()) };
+            State::Open { until, is_owed } => {
+                let until = until.max(now + retry_after.unwrap_or_default());
+                self.state = State::Open { until, is_owed: is_owed || retry_after.is_some() };
                 return true;
             }
         };
@@ -83,13 +90,27 @@ impl Breaker {
             return false;
         }
         let pause = self.backoff.next_delay(entropy).max(retry_after.unwrap_or_default());
-        self.state = State::Open { until: now + pause };
+        self.state = State::Open { until: now + pause, is_owed: retry_after.is_some() };
         true
     }
 
     /// Opens it at once, for the same growing pauses as failures do, and for `pause_min` at least.
     pub fn trip(&mut self, now: Duration, pause_min: Duration, entropy: u32) {
         self.failed(now, Some(pause_min), entropy);
+    }
+
+    /// Forgets what was counted, because it was not the pool's fault. A pause that the pool asked for stays.
+    pub fn forgive(&mut self) {
+        if !matches!(self.state, State::Open { is_owed: true, .. }) {
+            self.state = State::Closed { failures: 0 };
+            self.backoff.reset();
+        }
+    }
+
+    /// Whether the next outcome decides.
+    #[must_use]
+    pub fn is_half_open(&self) -> bool {
+        self.state == State::HalfOpen
     }
 
     /// The state's name, for metrics: `closed`, `open` or `half_open`.
@@ -106,7 +127,7 @@ impl Breaker {
     #[must_use]
     pub fn open_until(&self) -> Option<Duration> {
         match self.state {
-            State::Open { until } => Some(until),
+            State::Open { until, .. } => Some(until),
             _ => None,
         }
     }
@@ -172,6 +193,29 @@ mod tests {
         assert_eq!(breaker.permit(SECOND * 101), Permit::Probe);
         breaker.succeeded();
         assert_eq!(breaker.permit(SECOND * 102), Permit::All);
+    }
+
+    #[test]
+    fn what_was_not_the_pools_fault_is_forgotten_and_what_it_asked_for_is_not() {
+        let mut breaker = breaker();
+        for _ in 0..FAILURES_TO_OPEN {
+            breaker.failed(SECOND, None, u32::MAX);
+        }
+        breaker.forgive();
+        assert_eq!(breaker.permit(SECOND), Permit::All);
+        for _ in 0..FAILURES_TO_OPEN {
+            breaker.failed(SECOND, None, u32::MAX);
+        }
+        assert_eq!(breaker.open_until(), Some(SECOND * 11), "the pauses begin anew");
+        breaker.failed(SECOND, Some(SECOND * 20), 0);
+        breaker.forgive();
+        assert_eq!(breaker.permit(SECOND * 2), Permit::NotBefore(SECOND * 21));
+        assert_eq!(breaker.permit(SECOND * 21), Permit::Probe);
+        breaker.forgive();
+        assert_eq!(breaker.permit(SECOND * 21), Permit::All);
+        breaker.trip(SECOND * 30, SECOND, 0);
+        breaker.forgive();
+        assert_eq!(breaker.name(), "open");
     }
 
     #[test]

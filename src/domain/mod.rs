@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod delivery;
 pub mod names;
+pub mod network;
 pub mod payout;
 pub mod reading;
 pub mod restart;

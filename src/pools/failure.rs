@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::network::Reach;
+
 /// Whether a failure tells about the pool or about one wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
@@ -13,6 +15,15 @@ pub enum Blame {
     Pool,
     /// The pool works, this wallet has no reading there: other wallets must not suffer.
     Wallet,
+}
+
+/// Whether a failure says that the pool is asked too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitSign {
+    /// It does.
+    Certain,
+    /// It may, or it says something about the wallet.
+    Possible,
 }
 
 /// A short piece of an answer, safe in a log line: one line, escaped, at most 80 characters.
@@ -57,6 +68,12 @@ pub enum Failure {
         /// The system's words.
         reason: Excerpt,
     },
+    /// No connection, because this machine has no network.
+    #[error("this machine has no network: {reason}")]
+    NoNetwork {
+        /// The system's words.
+        reason: Excerpt,
+    },
     /// The TLS handshake failed.
     #[error("TLS: {reason}")]
     Tls {
@@ -94,6 +111,8 @@ pub enum Failure {
     EmptyBody {
         /// Whose fault that is on this pool.
         blame: Blame,
+        /// Whether it is how this pool limits its clients.
+        limit: Option<LimitSign>,
     },
     /// The body, after decompression, is longer than the pool file allows.
     #[error("the body is longer than {limit_bytes} bytes")]
@@ -176,6 +195,7 @@ impl Failure {
         match self {
             Self::Timeout { .. } => "timeout",
             Self::Connect { .. } => "connect",
+            Self::NoNetwork { .. } => "no_network",
             Self::Tls { .. } => "tls",
             Self::Disconnected { .. } => "disconnected",
             Self::Protocol { .. } => "protocol",
@@ -200,10 +220,31 @@ impl Failure {
     #[must_use]
     pub fn blame(&self) -> Blame {
         match self {
-            Self::EmptyBody { blame } => *blame,
+            Self::EmptyBody { blame, .. } => *blame,
             // The currency is a property of the wallet's account (zpool), so it is no reason to leave the others alone.
             Self::UnknownWallet { .. } | Self::BadWallet { .. } | Self::CurrencyUnknown { .. } => Blame::Wallet,
             _ => Blame::Pool,
+        }
+    }
+
+    /// How far the request came; `None` where nothing was sent, or nobody knows.
+    #[must_use]
+    pub fn reach(&self) -> Option<Reach> {
+        match self {
+            Self::BadWallet { .. } | Self::Panic { .. } => None,
+            Self::Timeout { .. } | Self::Connect { .. } => Some(Reach::Nobody),
+            Self::NoNetwork { .. } => Some(Reach::NoNetwork),
+            _ => Some(Reach::Pool),
+        }
+    }
+
+    /// Whether the pool refuses because it is asked too often.
+    #[must_use]
+    pub fn limit_sign(&self) -> Option<LimitSign> {
+        match self {
+            Self::RateLimited { .. } => Some(LimitSign::Certain),
+            Self::EmptyBody { limit, .. } => *limit,
+            _ => None,
         }
     }
 

@@ -24,7 +24,7 @@ pub mod spec_error;
 pub mod trial;
 
 pub use extract::{Extracted, extract};
-pub use failure::{Blame, Excerpt, Failure};
+pub use failure::{Blame, Excerpt, Failure, LimitSign};
 pub use http::{HttpSettings, PoolClient, install_crypto};
 pub use registry::{RegistryError, load};
 pub use rules::Limits;

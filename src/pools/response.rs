@@ -90,6 +90,11 @@ pub(super) fn send_failure(error: &SendRequestError, allowed: Duration) -> Failu
         SendRequestError::Timeout | SendRequestError::Connect(ConnectError::Timeout) => Failure::Timeout { after: allowed },
         SendRequestError::Connect(ConnectError::Disconnected) => Failure::Disconnected { reason: Excerpt::new("no answer came") },
         SendRequestError::Connect(ConnectError::Io(error)) if is_tls(error) => io_failure(error),
+        SendRequestError::Connect(ConnectError::Io(error))
+            if matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown) =>
+        {
+            Failure::NoNetwork { reason: Excerpt::new(&error.to_string()) }
+        }
         SendRequestError::Connect(error) => Failure::Connect { reason: Excerpt::new(&error.to_string()) },
         SendRequestError::Send(error) => io_failure(error),
         SendRequestError::Response(error) => match error.source().and_then(|source| source.downcast_ref()) {

@@ -7,7 +7,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::document::Node;
-use super::failure::{Blame, Excerpt, Failure};
+use super::failure::{Blame, Excerpt, Failure, LimitSign};
 use super::pointer::Pointer;
 use crate::domain::Currency;
 use crate::domain::roster::AddressKind;
@@ -133,7 +133,12 @@ impl EmptyBody {
             Self::Error | Self::RateLimited => Blame::Pool,
             Self::UnknownWallet | Self::Ambiguous => Blame::Wallet,
         };
-        Failure::EmptyBody { blame }
+        let limit = match self {
+            Self::RateLimited => Some(LimitSign::Certain),
+            Self::Ambiguous => Some(LimitSign::Possible),
+            Self::Error | Self::UnknownWallet => None,
+        };
+        Failure::EmptyBody { blame, limit }
     }
 }
 
