@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::actors::ReportMetrics;
 use crate::actors::ledger::{self, CountWaiting, GiveUp, Ledger, Subscribe, Upkeep};
 use crate::actors::notifier::{self, DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
-use crate::actors::pool::{self, Pace, Pool};
+use crate::actors::pool::{self, NetworkWatch, Pace, Pool};
 use crate::actors::scheduler::{self, CycleSummary, Mode, PoolSlot, Scheduler};
 use crate::actors::supervision::{Fatal, Fuse, Supervision};
 use crate::clock::Clock;
@@ -39,6 +39,8 @@ const DRAIN_LEDGER_MAX: Duration = Duration::from_secs(2);
 const DRAIN_NOTIFIER_MAX: Duration = Duration::from_millis(1_500);
 /// How long an actor may take to tell its figures.
 const METRICS_MAX: Duration = Duration::from_secs(2);
+/// How much longer than its time-out a request may take before it counts as one without an end.
+const HANG_GRACE: Duration = Duration::from_secs(10);
 /// The first pause of a pool that fails for everyone.
 const POOL_BACKOFF_MIN: Duration = Duration::from_secs(10);
 /// The longest pause of a pool that fails for everyone.
@@ -80,6 +82,7 @@ pub struct Daemon {
     db: DatabaseConnection,
     scheduler: Addr<Scheduler>,
     pools: Vec<(PoolName, Addr<Pool>)>,
+    network: NetworkWatch,
     ledger: Addr<Ledger>,
     notifier: Addr<Notifier>,
     fatal: mpsc::UnboundedReceiver<Fatal>,
@@ -136,6 +139,7 @@ impl Daemon {
         });
         ledger.do_send(Subscribe(notifier.clone().recipient()));
 
+        let network = NetworkWatch::new(clock);
         let mut pools = Vec::new();
         let mut slots = Vec::new();
         for client in clients {
@@ -145,15 +149,16 @@ impl Daemon {
             let pace = Pace {
                 concurrency: limits.concurrency.get(),
                 gap_min: limits.rate_per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate.get()),
+                hung_after: limits.timeout.unwrap_or(settings.pool_request_timeout) + HANG_GRACE,
                 backoff_min: POOL_BACKOFF_MIN,
                 backoff_max: POOL_BACKOFF_MAX,
             };
             let address = Supervisor::start({
-                let (name, ledger) = (name.clone(), ledger.clone().recipient());
+                let (name, ledger, network) = (name.clone(), ledger.clone().recipient(), network.clone());
                 let supervision = supervision(format!("pool {name}"));
                 move |ctx: &mut Context<Pool>| {
                     ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-                    Pool::new(name, Rc::new(client), pace, ledger, clock, supervision)
+                    Pool::new(name, Rc::new(client), pace, ledger, clock, supervision).with_network(network)
                 }
             });
             slots.push(PoolSlot { name: name.clone(), addresses, poll: address.clone().recipient() });
@@ -169,7 +174,7 @@ impl Daemon {
                 Scheduler::new(options.mode, slots, roster, record, clock, fuse, supervision).with_summaries(completed)
             }
         });
-        Ok(Self { clock, db, scheduler, pools, ledger, notifier, fatal, summaries, given_up })
+        Ok(Self { clock, db, scheduler, pools, network, ledger, notifier, fatal, summaries, given_up })
     }
 
     /// Runs until `shutdown` ends or an actor fails for good, dumping the metrics at each signal of `dump`, then drains.
@@ -225,6 +230,7 @@ impl Daemon {
             "uptime_seconds": self.clock.now().as_secs(),
             "version": env!("CARGO_PKG_VERSION"),
             "scheduler": figures(self.scheduler.send(ReportMetrics).timeout(METRICS_MAX).await),
+            "network": self.network.metrics(),
             "pools": pools,
             "ledger": figures(self.ledger.send(ReportMetrics).timeout(METRICS_MAX).await),
             "notifier": figures(self.notifier.send(ReportMetrics).timeout(METRICS_MAX).await),

@@ -9,6 +9,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::domain::agenda::Staleness;
+use crate::domain::throttle::Throttle;
+
 /// Durations with their average and 99th percentile, kept to about 1 %.
 #[derive(Debug, Clone)]
 pub struct Durations {
@@ -98,6 +101,16 @@ pub struct PoolMetrics {
     /// From the request to the end of the answer.
     #[serde(serialize_with = "summarized")]
     pub response_time: Durations,
+    /// Of those sent, tries of a pool that had failed or of a network that was gone.
+    pub probes: u64,
+    /// How fast the pool is asked, and why.
+    pub rate: RateMetrics,
+    /// The kind of the newest refusal.
+    pub last_refusal: Option<&'static str>,
+    /// How long nothing was heard about the wallets.
+    pub staleness: StalenessMetrics,
+    /// Wallets that the running round has not asked about.
+    pub waiting: u64,
     /// Rounds in which nothing was sent, because the pool is being left alone.
     pub rounds_skipped_backoff: u64,
     /// `closed`, `open` or `half_open`.
@@ -108,8 +121,71 @@ pub struct PoolMetrics {
     pub batches_resent: u64,
     /// Panics caught.
     pub panics: u64,
+    /// Requests that had no end.
+    pub hung: u64,
     /// Restarts after a failure.
     pub restarts: u64,
+}
+
+/// How fast a pool is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct RateMetrics {
+    /// Requests a minute at most, as learned; `None` without a limit.
+    pub per_minute: Option<f64>,
+    /// The pool file's limit.
+    pub file_per_minute: Option<f64>,
+    /// The lowest rate that the pool refused, until it is borne.
+    pub refused_per_minute: Option<f64>,
+    /// `unlimited`, `file`, `refused` or `probe`.
+    pub why: &'static str,
+    /// Requests refused because of the rate.
+    pub refusals: u64,
+}
+
+impl RateMetrics {
+    /// What `throttle` says, under the file's own limit.
+    #[must_use]
+    pub fn of(throttle: &Throttle, file_gap: Duration) -> Self {
+        Self {
+            per_minute: per_minute(throttle.gap()),
+            file_per_minute: per_minute(file_gap),
+            refused_per_minute: throttle.refused_gap().and_then(per_minute),
+            why: throttle.why().as_str(),
+            refusals: throttle.refusals(),
+        }
+    }
+}
+
+/// The rate of one request each `gap`, to two places; `None` for no gap.
+#[expect(clippy::float_arithmetic, reason = "a figure for people, not money")]
+fn per_minute(gap: Duration) -> Option<f64> {
+    (!gap.is_zero()).then(|| (6_000.0 / gap.as_secs_f64()).round() / 100.0)
+}
+
+/// How long a pool has said nothing about its wallets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StalenessMetrics {
+    /// How many wallets.
+    pub wallets: u64,
+    /// The middle one.
+    pub p50_seconds: u64,
+    /// 99 in 100 are below.
+    pub p99_seconds: u64,
+    /// The longest.
+    pub max_seconds: u64,
+}
+
+impl StalenessMetrics {
+    /// In whole seconds.
+    #[must_use]
+    pub fn of(staleness: Staleness) -> Self {
+        Self {
+            wallets: staleness.wallets as u64,
+            p50_seconds: staleness.p50.as_secs(),
+            p99_seconds: staleness.p99.as_secs(),
+            max_seconds: staleness.max.as_secs(),
+        }
+    }
 }
 
 /// The ledger's figures.

@@ -1,34 +1,43 @@
 //! The pool actor: asks one pool about its wallets and hands what it said to the ledger.
 //!
-//! Promises: one poll at a time; a bounded number of requests at once; readings wait for the ledger's answer before more are
-//! taken up, so memory stays bounded when the database is slow; a pool that fails for everyone is left alone for a growing
-//! time; a panic costs this actor a restart and nobody else anything.
+//! Promises: each wallet is asked about once a round, at its own point of the interval; a round that does not fit goes on
+//! oldest first and keeps the next one from beginning; one that only waits for answers does not; a bounded number of requests
+//! at once, and never more than the pool's file allows or the pool has shown to bear; readings wait for the ledger's answer
+//! before more are taken up, so memory stays bounded when the database is slow; a pool that fails for everyone is left alone
+//! for a growing time, and for our own network's failure no pool is; a panic or a request without an end costs this actor a
+//! restart and nobody else anything.
 //! Leaves to others: what an answer means (`pools`), what a reading is worth (the ledger).
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::future::LocalBoxFuture;
-use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
 use super::ledger::RecordObservations;
 use super::scheduler::PollFinished;
-use super::supervision::{Supervision, caught};
+use super::supervision::{Panicked, Supervision, caught};
 use super::{ReportMetrics, as_json};
 use crate::clock::Clock;
-use crate::domain::breaker::Breaker;
 use crate::domain::roster::PollJob;
-use crate::domain::{Amount, Points, PoolName, Wallet};
-use crate::metrics::PoolMetrics;
+use crate::domain::{PoolName, Wallet};
+use crate::metrics::{PoolMetrics, RateMetrics, StalenessMetrics};
 use crate::pools::{Extracted, Failure, PoolClient};
 
-mod round;
+mod batch;
+mod ceiling;
+mod engine;
+mod network;
+mod report;
+mod shared;
 
-use round::{Outcome, Round, Shared};
+pub use network::{NetworkMetrics, NetworkWatch};
+pub use report::PollReport;
+
+use engine::Engine;
+use shared::Shared;
 
 /// The way to a pool. The real one is `pools::http::PoolClient`.
 pub trait Fetch {
@@ -49,6 +58,8 @@ pub struct Pace {
     pub concurrency: usize,
     /// Between the beginnings of two requests, at least.
     pub gap_min: Duration,
+    /// After so long a request has no end: well above the client's own time-out.
+    pub hung_after: Duration,
     /// The first pause of a pool that fails for everyone.
     pub backoff_min: Duration,
     /// The longest pause of a pool that fails for everyone.
@@ -62,9 +73,10 @@ pub struct Pool {
     pace: Pace,
     ledger: Recipient<RecordObservations>,
     clock: Clock,
-    /// What a round changes and what outlives it.
+    /// What the work changes and what outlives it.
     shared: Rc<Shared>,
-    /// A round is running.
+    network: NetworkWatch,
+    /// The engine is running.
     polling: bool,
     /// Nothing happens before the pause after a restart is over.
     paused: bool,
@@ -87,11 +99,12 @@ impl Pool {
         supervision: Supervision,
     ) -> Self {
         Self {
-            name,
             client,
             ledger,
             clock,
-            shared: Rc::new(Shared::new(Breaker::new(pace.backoff_min, pace.backoff_max))),
+            shared: Rc::new(Shared::new(name.clone(), &pace, clock)),
+            network: NetworkWatch::new(clock),
+            name,
             pace,
             polling: false,
             paused: false,
@@ -101,13 +114,36 @@ impl Pool {
         }
     }
 
-    fn ended(&mut self, message: PollNow, outcome: Outcome, ctx: &mut Context<Self>) {
+    /// With what all pools together know about the network.
+    #[must_use]
+    pub fn with_network(self, network: NetworkWatch) -> Self {
+        Self { network, ..self }
+    }
+
+    /// Starts the engine, unless it is running.
+    fn work(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.polling, true) {
+            return;
+        }
+        let engine = Engine {
+            name: self.name.clone(),
+            client: Rc::clone(&self.client),
+            pace: self.pace,
+            ledger: self.ledger.clone(),
+            clock: self.clock,
+            shared: Rc::clone(&self.shared),
+            network: self.network.clone(),
+            draining: self.draining.subscribe(),
+        };
+        // A panic in an answer's extraction is caught inside the engine; this one would be the engine's own.
+        let running = caught(engine.run());
+        ctx.spawn(running.into_actor(self).map(|ended, actor, ctx| actor.ended(ended.unwrap_or_else(Some), ctx)));
+    }
+
+    fn ended(&mut self, panicked: Option<Panicked>, ctx: &mut Context<Self>) {
         self.polling = false;
-        outcome.report.log(message.cycle);
-        // A hint; the scheduler also closes a cycle without it.
-        message.finished.do_send(PollFinished { cycle: message.cycle, report: outcome.report });
         self.release_drain();
-        if let Some(panicked) = outcome.panicked {
+        if let Some(panicked) = panicked {
             tracing::error!(actor = self.supervision.actor(), error = %panicked, "actor_panicked");
             ctx.stop();
         }
@@ -125,6 +161,7 @@ impl Actor for Pool {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.network.expect(&self.name);
         if let Some(pause) = self.supervision.take_pause() {
             self.paused = true;
             ctx.run_later(pause, |actor, _| actor.paused = false);
@@ -136,11 +173,13 @@ impl Supervised for Pool {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.supervision.restarting();
         self.polling = false;
+        self.shared.abandon(self.clock.now());
         self.release_drain();
     }
 }
 
-/// Sends a pool its part of a cycle. Refused while it is at the last one.
+/// Sends a pool its part of a cycle. Refused while the last one has wallets that were not asked about; it then goes by the newer
+/// list of wallets.
 #[derive(Clone, Message)]
 #[rtype(result = "Result<(), PollRefused>")]
 pub struct PollNow {
@@ -148,6 +187,8 @@ pub struct PollNow {
     pub cycle: u64,
     /// The wallets to ask about.
     pub jobs: Arc<[PollJob]>,
+    /// When the cycle was due, on the clock of the program.
+    pub tick: Duration,
     /// The time over which the requests may be spread; zero for as fast as the pool allows.
     pub spread: Duration,
     /// Who is told when it is done.
@@ -157,7 +198,7 @@ pub struct PollNow {
 /// Why a poll was not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PollRefused {
-    /// The last poll is still running.
+    /// The last poll has not asked about everyone yet.
     Busy,
     /// The actor is pausing after a failure.
     Paused,
@@ -180,62 +221,6 @@ impl PollRefused {
     }
 }
 
-/// What a pool did in a cycle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PollReport {
-    /// The pool.
-    pub pool: PoolName,
-    /// Wallets it should be asked about.
-    pub wallets: u64,
-    /// Requests made.
-    pub requests: u64,
-    /// Good answers that are stored.
-    pub readings: u64,
-    /// Requests without a good answer, by kind of failure.
-    pub failures: BTreeMap<&'static str, u64>,
-    /// The first failure, for a person.
-    pub first_failure: Option<String>,
-    /// Wallets that were not asked about, because the pool is being left alone or the program is ending.
-    pub not_asked: u64,
-    /// Awards.
-    pub awards: u64,
-    /// AP awarded.
-    #[serde(serialize_with = "as_text")]
-    pub points: Points,
-    /// ADVC awarded.
-    #[serde(serialize_with = "as_text")]
-    pub advc: Amount,
-    /// Events held.
-    pub held: u64,
-    /// Anomalies recorded.
-    pub anomalies: u64,
-    /// The breaker's state afterwards.
-    pub backoff_state: &'static str,
-    /// How long it took.
-    pub duration_ms: u64,
-}
-
-fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
-
-impl PollReport {
-    /// Says once a round what failed, and nothing where nothing did.
-    fn log(&self, cycle: u64) {
-        let left_alone = self.not_asked > 0 && self.backoff_state != "closed";
-        if self.failures.is_empty() && !left_alone {
-            tracing::debug!(cycle, pool = %self.pool, readings = self.readings, not_asked = self.not_asked, duration_ms = self.duration_ms, "pool_polled");
-            return;
-        }
-        tracing::warn!(
-            cycle, pool = %self.pool, readings = self.readings, not_asked = self.not_asked,
-            failures = %serde_json::to_string(&self.failures).unwrap_or_default(),
-            first_failure = self.first_failure.as_deref().unwrap_or_default(), backoff_state = self.backoff_state,
-            duration_ms = self.duration_ms, "pool_poll_failed"
-        );
-    }
-}
-
 impl Handler<PollNow> for Pool {
     type Result = MessageResult<PollNow>;
 
@@ -246,28 +231,13 @@ impl Handler<PollNow> for Pool {
         if self.paused {
             return MessageResult(Err(PollRefused::Paused));
         }
-        if self.polling {
+        let now = self.clock.now();
+        if self.shared.agenda.borrow().waiting() > 0 {
+            self.shared.refresh(&message.jobs, message.tick + message.spread, now);
             return MessageResult(Err(PollRefused::Busy));
         }
-        self.polling = true;
-        let round = Round {
-            name: self.name.clone(),
-            client: Rc::clone(&self.client),
-            pace: self.pace,
-            ledger: self.ledger.clone(),
-            clock: self.clock,
-            shared: Rc::clone(&self.shared),
-            draining: self.draining.subscribe(),
-            jobs: Arc::clone(&message.jobs),
-            spread: message.spread,
-        };
-        let lost = round.report();
-        // A panic in an answer's extraction is caught inside the round; this one would be the round's own.
-        let running = caught(round.run());
-        ctx.spawn(running.into_actor(self).map(move |outcome, actor, ctx| {
-            let outcome = outcome.unwrap_or_else(|panicked| Outcome { report: lost, panicked: Some(panicked) });
-            actor.ended(message, outcome, ctx);
-        }));
+        self.shared.begin(&self.name, message, now);
+        self.work(ctx);
         MessageResult(Ok(()))
     }
 }
@@ -297,10 +267,14 @@ impl Handler<ReportMetrics> for Pool {
     type Result = MessageResult<ReportMetrics>;
 
     fn handle(&mut self, _: ReportMetrics, _ctx: &mut Self::Context) -> Self::Result {
-        let mut metrics: PoolMetrics = self.shared.metrics.borrow().clone();
-        let breaker = self.shared.breaker.borrow();
+        let shared = &self.shared;
+        let mut metrics: PoolMetrics = shared.metrics.borrow().clone();
+        let (breaker, now) = (shared.breaker.borrow(), self.clock.now());
         metrics.backoff_state = breaker.name();
-        metrics.next_probe_seconds = breaker.open_until().map(|until| until.saturating_sub(self.clock.now()).as_secs());
+        metrics.next_probe_seconds = breaker.open_until().map(|until| until.saturating_sub(now).as_secs());
+        metrics.rate = RateMetrics::of(&shared.throttle.borrow(), self.pace.gap_min);
+        metrics.staleness = StalenessMetrics::of(shared.agenda.borrow().staleness(now));
+        metrics.waiting = shared.agenda.borrow().waiting() as u64;
         metrics.restarts = self.supervision.restarts();
         MessageResult(as_json(&metrics))
     }

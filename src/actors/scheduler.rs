@@ -1,7 +1,7 @@
 //! The scheduler actor: begins a cycle every interval and says when it is complete.
 //!
-//! Promises: ticks keep to a grid of the monotonic clock and missed ones are not made up for; a pool that is still at its last
-//! poll is skipped and counted, never queued twice; nor is the ledger asked again before it has answered; each cycle ends in one `polling_cycle_complete`, when the slowest of its
+//! Promises: ticks keep to a grid of the monotonic clock and missed ones are not made up for; a pool that has not asked
+//! about everyone since its last poll is skipped and counted, never queued twice; nor is the ledger asked again before it has answered; each cycle ends in one `polling_cycle_complete`, when the slowest of its
 //! pools has finished; a dead pool or ledger ends the process.
 //! Leaves to others: what a poll does (the pools), which players there are (the ledger).
 
@@ -112,7 +112,7 @@ pub struct CycleSummary {
     pub held: u64,
     /// Anomalies recorded.
     pub anomalies: u64,
-    /// Pools that were still at their last poll.
+    /// Pools that had not asked about everyone since their last poll.
     pub pools_skipped: u64,
     /// From the tick to the last pool's end.
     pub duration_ms: u64,
@@ -238,7 +238,7 @@ impl Scheduler {
                 self.refused(cycle, pool.name, PollRefused::Busy);
                 continue;
             }
-            let poll = PollNow { cycle, jobs: work.jobs.into(), spread, finished: ctx.address().recipient() };
+            let poll = PollNow { cycle, jobs: work.jobs.into(), tick: began, spread, finished: ctx.address().recipient() };
             let sent = pool.poll.send(poll);
             ctx.spawn(sent.into_actor(self).map(move |outcome, actor, _| {
                 actor.asked.remove(&pool.name);

@@ -19,17 +19,6 @@ pub fn next_tick(origin: Duration, interval: Duration, now: Duration) -> Duratio
     origin.saturating_add(offset)
 }
 
-/// The longest gap between two requests that spreading alone causes: a pool with few wallets is done soon.
-pub const GAP_MAX: Duration = Duration::from_millis(200);
-
-/// The time between the beginnings of two requests: `count` of them fit in half of `spread`, so that a slow pool still ends
-/// within its interval, and they are at least `gap_min` apart, which is the pool's own limit.
-#[must_use]
-pub fn gap(spread: Duration, count: usize, gap_min: Duration) -> Duration {
-    let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-    (spread / 2 / count).min(GAP_MAX).max(gap_min)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -44,16 +33,6 @@ mod tests {
         assert_eq!(next_tick(second, second * 60, second * 61), second * 121);
         assert_eq!(next_tick(second, second * 60, second * 500), second * 541);
         assert_eq!(next_tick(second * 9, second * 60, second), second * 9);
-    }
-
-    #[test]
-    fn requests_are_spread_but_never_closer_than_the_pool_allows() {
-        let minute = Duration::from_secs(60);
-        assert_eq!(gap(minute, 3, Duration::ZERO), GAP_MAX);
-        assert_eq!(gap(minute, 10_000, Duration::ZERO), Duration::from_millis(3));
-        assert_eq!(gap(minute, 10_000, Duration::from_secs(10)), Duration::from_secs(10));
-        assert_eq!(gap(Duration::ZERO, 10, Duration::ZERO), Duration::ZERO);
-        assert_eq!(gap(minute, 0, Duration::ZERO), GAP_MAX);
     }
 
     proptest! {

@@ -1,295 +1,342 @@
-//! One round of a pool over its wallets.
+//! The work of a pool: starts requests when their time has come, takes their answers up, hands readings to the ledger.
+//!
+//! One engine runs while there is any round to finish; a round that begins meanwhile becomes its work too. It ends when nothing
+//! is left to do, when the program ends, or when a request could not be borne: then the actor is restarted.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Fetch, Pace, PollReport};
-use crate::actors::ledger::{LedgerError, RecordObservations, Recorded};
+use super::batch::Batch;
+use super::network::NetworkWatch;
+use super::shared::Shared;
+use super::{Fetch, Pace};
+use crate::actors::ledger::RecordObservations;
 use crate::actors::supervision::Panicked;
 use crate::clock::Clock;
-use crate::domain::breaker::{Breaker, Permit};
+use crate::domain::agenda::Answer;
+use crate::domain::breaker::Permit;
+use crate::domain::network::{RECHECK, Reach};
 use crate::domain::payout::AnomalyKind;
 use crate::domain::restart::{RESTARTS_MAX, WINDOW};
 use crate::domain::roster::PollJob;
-use crate::domain::schedule::gap;
-use crate::domain::{Amount, Points, PoolName, Wallet};
-use crate::metrics::PoolMetrics;
-use crate::pools::{Blame, Extracted, Failure};
+use crate::domain::throttle::Started;
+use crate::domain::{PoolName, Wallet};
+use crate::pools::{Blame, Extracted, Failure, LimitSign};
 use crate::store::book::{AnomalyReport, Observation};
 
-/// Observations handed to the ledger at once, at most.
-const BATCH_MAX: usize = 100;
-/// How long a reading waits for company before it is handed over.
-const BATCH_LINGER: Duration = Duration::from_millis(20);
 /// How long requests in hand are waited for when the program is ending.
 const DRAIN_REQUESTS_MAX: Duration = Duration::from_secs(2);
-/// The pause before a batch is handed over again, after the ledger lost it in a restart.
-const RESEND_PAUSE: Duration = Duration::from_millis(200);
 /// The shortest time between two restarts of a pool whose answers make us panic: so far apart they never add up to what ends
 /// the process, however well the other wallets' answers are read meanwhile.
 const PANIC_PAUSE: Duration = Duration::from_secs(WINDOW.as_secs().div_ceil(RESTARTS_MAX as u64));
 
-/// What outlives a round, and a restart of the actor.
-pub(super) struct Shared {
-    pub(super) breaker: RefCell<Breaker>,
-    pub(super) metrics: RefCell<PoolMetrics>,
-    /// The wallet whose answer caused the last panic. The next round begins behind it, so that it cannot keep the same
-    /// wallets from being asked about in each round.
-    suspect: RefCell<Option<Wallet>>,
-}
-
-impl Shared {
-    pub(super) fn new(breaker: Breaker) -> Self {
-        Self { breaker: RefCell::new(breaker), metrics: RefCell::default(), suspect: RefCell::new(None) }
-    }
-}
-
-/// How a round ended.
-pub(super) struct Outcome {
-    pub(super) report: PollReport,
-    /// The actor must be restarted.
-    pub(super) panicked: Option<Panicked>,
-}
-
-/// Everything one round needs.
-pub(super) struct Round {
+/// Everything the work needs.
+pub(super) struct Engine {
     pub(super) name: PoolName,
     pub(super) client: Rc<dyn Fetch>,
     pub(super) pace: Pace,
     pub(super) ledger: Recipient<RecordObservations>,
     pub(super) clock: Clock,
     pub(super) shared: Rc<Shared>,
+    pub(super) network: NetworkWatch,
     pub(super) draining: watch::Receiver<bool>,
-    pub(super) jobs: Arc<[PollJob]>,
-    pub(super) spread: Duration,
 }
 
-/// A finished request.
-struct Answer {
+/// A request under way.
+struct Ticket {
+    cycle: u64,
     job: PollJob,
-    result: Result<Extracted, Failure>,
+    started: Started,
+    /// It tries a pool that had failed, after a pause: refused, it says nothing about the pace.
+    is_probe: bool,
+}
+
+/// What a request's task came to; `None` when it had no end.
+struct Ended {
+    result: Option<Result<Extracted, Failure>>,
     took: Duration,
 }
 
-impl Round {
-    /// An empty report of this round.
-    pub(super) fn report(&self) -> PollReport {
-        PollReport {
-            pool: self.name.clone(),
-            wallets: self.jobs.len() as u64,
-            requests: 0,
-            readings: 0,
-            failures: BTreeMap::new(),
-            first_failure: None,
-            not_asked: self.jobs.len() as u64,
-            awards: 0,
-            points: Points::ZERO,
-            advc: Amount::ZERO,
-            held: 0,
-            anomalies: 0,
-            backoff_state: self.shared.breaker.borrow().name(),
-            duration_ms: 0,
-        }
-    }
+/// What is to be done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// No wallet is left to be asked about.
+    Nothing,
+    /// A request must end first.
+    Wait,
+    /// A request may begin at this time, if nothing changes until then.
+    At(Duration),
+}
 
-    /// Asks about every wallet, or about as many as the breaker and the end of the program allow.
-    pub(super) async fn run(mut self) -> Outcome {
-        let began = self.clock.now();
-        let mut report = self.report();
-        let permit = self.shared.breaker.borrow_mut().permit(began);
-        let panicked = match permit {
-            Permit::NotBefore(_) if !self.jobs.is_empty() => {
-                self.shared.metrics.borrow_mut().rounds_skipped_backoff += 1;
-                None
-            }
-            Permit::NotBefore(_) | Permit::All | Permit::Probe => self.ask(&mut report).await,
-        };
-        if panicked.is_some() {
-            // Left alone for a while, as a pool that fails for everyone: otherwise the restarts would add up to the limit that
-            // ends the process, and the other pools would notice. Counted from the end of the round, when the restart comes;
-            // nothing new was asked since the panic.
-            self.shared.breaker.borrow_mut().trip(self.clock.now(), PANIC_PAUSE, fastrand::u32(..));
-        }
-        report.not_asked = report.wallets.saturating_sub(report.requests);
-        report.backoff_state = self.shared.breaker.borrow().name();
-        report.duration_ms = u64::try_from(self.clock.now().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
-        Outcome { report, panicked }
-    }
-
-    async fn ask(&mut self, report: &mut PollReport) -> Option<Panicked> {
-        let gap = gap(self.spread, self.jobs.len(), self.pace.gap_min);
-        let mut jobs = self.order().into_iter().peekable();
-        let mut running: JoinSet<Answer> = JoinSet::new();
-        let mut wallets: std::collections::HashMap<tokio::task::Id, Wallet> = std::collections::HashMap::new();
-        let mut batch: Vec<Observation> = Vec::new();
-        let mut handed_over_by = None;
-        let mut next_start = Instant::now();
+impl Engine {
+    /// Works until nothing is left. Answers why the actor must be restarted, where it must.
+    pub(super) async fn run(mut self) -> Option<Panicked> {
+        let mut running: JoinSet<Ended> = JoinSet::new();
+        let mut tickets: HashMap<Id, Ticket> = HashMap::new();
+        let mut batch = Batch::default();
         let mut give_up_at = None;
-        let mut panicked = None;
+        let mut broken: Option<Panicked> = None;
+        let mut network = self.network.subscribe();
         loop {
-            let stopping = *self.draining.borrow() || panicked.is_some();
-            if stopping && give_up_at.is_none() {
-                give_up_at = Some(Instant::now() + DRAIN_REQUESTS_MAX);
+            let stopping = *self.draining.borrow() || broken.is_some();
+            if stopping {
+                self.shared.agenda.borrow_mut().give_up();
+                give_up_at.get_or_insert(Instant::now() + DRAIN_REQUESTS_MAX);
             }
-            let may_start = !stopping && jobs.peek().is_some() && running.len() < self.allowed();
-            let may_start_ever = !stopping && jobs.peek().is_some() && self.allowed() > 0;
-            if running.is_empty() && !may_start_ever {
-                break;
+            let next = self.next(self.clock.now(), running.len());
+            if running.is_empty() && next == Next::Nothing {
+                self.hand_over(&mut batch).await;
+                if broken.is_some() || *self.draining.borrow() {
+                    break;
+                }
+                self.close_rounds();
+                if self.shared.rounds.borrow().is_empty() {
+                    return None;
+                }
+                if self.shared.agenda.borrow().waiting() > 0 {
+                    // Another round began while the ledger was at work.
+                    continue;
+                }
             }
+            let start_at = if let Next::At(at) = next { Some(self.clock.instant(at)) } else { None };
+            let anywhen = Instant::now();
             tokio::select! {
                 biased;
                 Some(joined) = running.join_next_with_id(), if !running.is_empty() => {
-                    match joined {
-                        Ok((id, answer)) => {
-                            wallets.remove(&id);
-                            batch.extend(self.take_up(answer, report));
-                        }
-                        Err(error) => panicked = self.panicked(&error, wallets.remove(&error.id()), report).or(panicked),
+                    let (id, ended) = match joined {
+                        Ok((id, ended)) => (id, Ok(ended)),
+                        Err(error) => (error.id(), Err(error)),
+                    };
+                    if let Some(ticket) = tickets.remove(&id) {
+                        broken = self.take_up(ticket, ended, &mut batch).or(broken);
                     }
-                    if !batch.is_empty() && handed_over_by.is_none() {
-                        handed_over_by = Some(Instant::now() + BATCH_LINGER);
+                    if batch.is_full() {
+                        self.hand_over(&mut batch).await;
                     }
-                    if batch.len() >= BATCH_MAX {
-                        self.hand_over(&mut batch, report).await;
-                        handed_over_by = None;
+                    self.close_rounds();
+                }
+                () = sleep_until(batch.due().unwrap_or(anywhen)), if batch.due().is_some() => {
+                    self.hand_over(&mut batch).await;
+                    self.close_rounds();
+                }
+                () = sleep_until(start_at.unwrap_or(anywhen)), if start_at.is_some() => {
+                    if let Some((ticket, request)) = self.start(running.len()) {
+                        tickets.insert(running.spawn_local(request).id(), ticket);
                     }
                 }
-                () = sleep_until(handed_over_by.unwrap_or(next_start)), if handed_over_by.is_some() => {
-                    self.hand_over(&mut batch, report).await;
-                    handed_over_by = None;
-                }
-                () = sleep_until(next_start), if may_start => {
-                    if let Some(job) = jobs.next() {
-                        report.requests += 1;
-                        self.shared.metrics.borrow_mut().requests += 1;
-                        let wallet = job.wallet.clone();
-                        let request = request(Rc::clone(&self.client), job);
-                        wallets.insert(running.spawn_local(request).id(), wallet);
-                        next_start = Instant::now() + gap;
-                    }
-                }
-                () = sleep_until(give_up_at.unwrap_or(next_start)), if give_up_at.is_some() => break,
+                () = sleep_until(give_up_at.unwrap_or(anywhen)), if give_up_at.is_some() => break,
                 Ok(()) = self.draining.changed(), if !stopping => {}
+                Ok(()) = network.changed() => {}
+                () = self.shared.news.notified() => {}
             }
         }
-        self.hand_over(&mut batch, report).await;
-        panicked
-    }
-
-    /// How many requests may be under way now: one while the breaker is trying the pool, none while it is open.
-    fn allowed(&self) -> usize {
-        let permit = self.shared.breaker.borrow_mut().permit(self.clock.now());
-        match permit {
-            Permit::All => self.pace.concurrency,
-            Permit::Probe => 1,
-            Permit::NotBefore(_) => 0,
+        // Dropped, which closes their connections.
+        drop(running);
+        self.hand_over(&mut batch).await;
+        if broken.is_some() {
+            // Left alone for a while, as a pool that fails for everyone: otherwise the restarts would add up to the limit that
+            // ends the process, and the other pools would notice. Counted from the end, when the restart comes; nothing new
+            // was asked since.
+            self.shared.breaker.borrow_mut().trip(self.clock.now(), PANIC_PAUSE, fastrand::u32(..));
         }
+        self.shared.agenda.borrow_mut().forget_requests();
+        self.shared.close_rounds(true, self.clock.now(), false);
+        broken
     }
 
-    /// The jobs, beginning behind the wallet whose answer caused the last panic.
-    fn order(&self) -> Vec<PollJob> {
-        let mut jobs = self.jobs.to_vec();
-        let suspect = self.shared.suspect.borrow();
-        if let Some(at) = suspect.as_ref().and_then(|wallet| jobs.iter().position(|job| job.wallet == *wallet)) {
-            jobs.rotate_left(at + 1);
+    /// What may be done at `now` or later, with so many requests under way.
+    fn next(&self, now: Duration, running: usize) -> Next {
+        if self.shared.network_turns.replace(self.network.turns()) != self.network.turns() {
+            // The network is gone or back: what the breaker has counted was about the way to the pool.
+            self.shared.breaker.borrow_mut().forgive();
         }
-        jobs
-    }
-
-    /// Counts an answer and makes an observation of it, if it is worth one.
-    fn take_up(&self, answer: Answer, report: &mut PollReport) -> Option<Observation> {
-        let Answer { job, result, took } = answer;
-        let mut metrics = self.shared.metrics.borrow_mut();
-        let mut breaker = self.shared.breaker.borrow_mut();
-        metrics.response_time.record(took);
-        match result {
-            Ok(found) => {
-                metrics.successes += 1;
-                breaker.succeeded();
-                Some(Observation::Reading(found.into_reading(job.player, self.name.clone(), job.wallet)))
-            }
-            Err(failure) => {
-                *metrics.failures.entry(failure.kind()).or_default() += 1;
-                *report.failures.entry(failure.kind()).or_default() += 1;
-                tracing::debug!(pool = %self.name, wallet = %job.wallet, kind = failure.kind(), error = %failure, "request_failed");
-                report.first_failure.get_or_insert_with(|| format!("{}: {failure}", job.wallet));
-                match failure.blame() {
-                    Blame::Wallet => breaker.succeeded(),
-                    Blame::Pool => {
-                        breaker.failed(self.clock.now(), failure.retry_after(), fastrand::u32(..));
-                    }
+        let mut agenda = self.shared.agenda.borrow_mut();
+        if agenda.waiting() == 0 {
+            return Next::Nothing;
+        }
+        let paced = self.shared.throttle.borrow().next_start().max(self.shared.token_at.get()).max(now);
+        let one_at_a_time = |at: Duration| if running > 0 { Next::Wait } else { Next::At(at.max(paced)) };
+        let ends_at = self.shared.ends_at.get();
+        let not_before = if self.network.is_lost() {
+            Some(self.shared.started_at.get().unwrap_or_default() + RECHECK)
+        } else {
+            match self.shared.breaker.borrow_mut().permit(now) {
+                Permit::NotBefore(until) => Some(until),
+                Permit::Probe => return one_at_a_time(now),
+                Permit::All if running >= self.pace.concurrency => return Next::Wait,
+                Permit::All => {
+                    let Some(turn) = agenda.next_turn(now) else { return Next::Nothing };
+                    let catch_up = self.shared.started_at.get().map_or(now, |at| at + self.shared.catch_up.get());
+                    return Next::At(turn.max(catch_up).max(paced));
                 }
-                anomaly_of(&failure).map(|kind| {
-                    Observation::Anomaly(AnomalyReport {
-                        player: job.player,
-                        pool: self.name.clone(),
-                        wallet: job.wallet,
-                        kind,
-                        detail: failure.to_string(),
-                    })
-                })
             }
+        };
+        match not_before {
+            // The next round tries it.
+            Some(until) if until >= ends_at && running == 0 => {
+                agenda.give_up();
+                Next::Nothing
+            }
+            Some(until) if until < ends_at => one_at_a_time(until),
+            _ => Next::Wait,
         }
     }
 
-    /// Notes that a request's task has panicked.
-    fn panicked(&self, error: &JoinError, wallet: Option<Wallet>, report: &mut PollReport) -> Option<Panicked> {
-        // Nobody cancels a task here; what is not a panic is the runtime's end.
-        let text = if error.is_panic() { error.to_string() } else { return None };
+    /// Begins the next request, if nothing forbids it any more.
+    fn start(&self, running: usize) -> Option<(Ticket, impl Future<Output = Ended> + use<>)> {
+        let now = self.clock.now();
+        if !matches!(self.next(now, running), Next::At(at) if at <= now) {
+            return None;
+        }
+        if let Err(wait) = self.shared.ceiling.take(now) {
+            self.shared.token_at.set(now + wait);
+            return None;
+        }
+        let is_probe = self.network.is_lost() || self.shared.breaker.borrow().is_half_open();
+        let mut agenda = self.shared.agenda.borrow_mut();
+        let job = if is_probe { agenda.take_probe(now) } else { agenda.take(now) }?;
+        let started = self.shared.throttle.borrow_mut().started(now);
+        self.shared.started_at.set(Some(now));
         let mut metrics = self.shared.metrics.borrow_mut();
-        metrics.panics += 1;
-        *metrics.failures.entry("panic").or_default() += 1;
-        *report.failures.entry("panic").or_default() += 1;
-        report.first_failure.get_or_insert_with(|| text.clone());
-        *self.shared.suspect.borrow_mut() = wallet;
+        metrics.requests += 1;
+        metrics.probes += u64::from(is_probe);
+        let cycle = {
+            let mut rounds = self.shared.rounds.borrow_mut();
+            let round = rounds.last_mut()?;
+            round.report.requests += 1;
+            round.in_hand += 1;
+            round.cycle
+        };
+        let request = request(Rc::clone(&self.client), job.wallet.clone(), self.pace.hung_after);
+        Some((Ticket { cycle, job, started, is_probe }, request))
+    }
+
+    /// Counts what a request came to and makes an observation of it, if it is worth one. Answers why the actor must be
+    /// restarted, where it must.
+    fn take_up(&self, ticket: Ticket, ended: Result<Ended, JoinError>, batch: &mut Batch) -> Option<Panicked> {
+        self.shared.with_round(ticket.cycle, |round| round.in_hand -= 1);
+        let (kind, text) = match ended {
+            Ok(Ended { result: Some(result), took }) => {
+                self.shared.metrics.borrow_mut().response_time.record(took);
+                match result {
+                    Ok(found) => self.succeeded(ticket, found, batch),
+                    Err(failure) => self.failed(ticket, &failure, batch),
+                }
+                return None;
+            }
+            Ok(Ended { result: None, took }) => {
+                self.shared.metrics.borrow_mut().hung += 1;
+                ("hung", format!("a request had no end within {} ms", took.as_millis()))
+            }
+            Err(error) if error.is_panic() => {
+                self.shared.metrics.borrow_mut().panics += 1;
+                ("panic", error.to_string())
+            }
+            // Nobody cancels a task here; what is not a panic is the runtime's end.
+            Err(_) => return None,
+        };
+        self.shared.agenda.borrow_mut().settle(&ticket.job.wallet, Answer::Unbearable, self.clock.now());
+        self.count_failure(&ticket, kind, &text);
         Some(Panicked(text))
     }
 
-    /// Hands the batch to the ledger and waits until it is stored. A batch whose answer is lost is handed over again, which is
-    /// safe: the ledger credits a counter once.
-    async fn hand_over(&self, batch: &mut Vec<Observation>, report: &mut PollReport) {
-        if batch.is_empty() {
-            return;
+    fn succeeded(&self, ticket: Ticket, found: Extracted, batch: &mut Batch) {
+        let now = self.clock.now();
+        self.network.note(&self.name, Reach::Pool);
+        self.shared.metrics.borrow_mut().successes += 1;
+        self.shared.breaker.borrow_mut().succeeded();
+        self.shared.throttle.borrow_mut().answered(ticket.started, now);
+        self.shared.agenda.borrow_mut().settle(&ticket.job.wallet, Answer::Good, now);
+        let Ticket { cycle, job, .. } = ticket;
+        self.put(cycle, Observation::Reading(found.into_reading(job.player, self.name.clone(), job.wallet)), batch);
+    }
+
+    fn failed(&self, ticket: Ticket, failure: &Failure, batch: &mut Batch) {
+        let now = self.clock.now();
+        let wallet = &ticket.job.wallet;
+        self.count_failure(&ticket, failure.kind(), &failure.to_string());
+        let reach = failure.reach();
+        if let Some(reach) = reach {
+            self.network.note(&self.name, reach);
         }
-        let observations = Arc::new(std::mem::take(batch));
-        let readings = observations.iter().filter(|observation| matches!(observation, Observation::Reading(_))).count() as u64;
-        loop {
-            let message = RecordObservations { pool: self.name.clone(), observations: Arc::clone(&observations) };
-            match self.ledger.send(message).await {
-                Ok(Ok(Recorded { awards, points, advc, held, anomalies })) => {
-                    report.readings += readings;
-                    report.awards += awards;
-                    report.points = report.points.checked_add(points).unwrap_or(report.points);
-                    report.advc = report.advc.checked_add(advc).unwrap_or(report.advc);
-                    report.held += held;
-                    report.anomalies += anomalies;
-                    return;
-                }
-                Ok(Err(LedgerError::Restarted | LedgerError::Database(_))) => {}
-                // The next start reads the same counters again: nothing is lost.
-                Ok(Err(LedgerError::Draining | LedgerError::GivenUp(_))) => return,
-                // A ledger that is gone ends the process; one that was restarted may have lost the answer.
-                Err(MailboxError::Closed) if !self.ledger.connected() => return,
-                Err(MailboxError::Closed | MailboxError::Timeout) => {}
+        let good_answers = self.shared.metrics.borrow().successes;
+        let mut agenda = self.shared.agenda.borrow_mut();
+        let mut breaker = self.shared.breaker.borrow_mut();
+        let is_refusal = match failure.limit_sign() {
+            Some(LimitSign::Certain) => true,
+            Some(LimitSign::Possible) => agenda.believes_refusal(wallet),
+            None => false,
+        };
+        let answer = match failure.blame() {
+            _ if is_refusal => Answer::Refused,
+            _ if failure.limit_sign().is_some() => Answer::Silent,
+            Blame::Wallet => Answer::Nothing,
+            Blame::Pool => Answer::Failed { good_answers },
+        };
+        if is_refusal {
+            self.shared.metrics.borrow_mut().last_refusal = Some(failure.kind());
+            if !ticket.is_probe {
+                self.shared.throttle.borrow_mut().refused(ticket.started, now);
             }
-            self.shared.metrics.borrow_mut().batches_resent += 1;
-            tokio::time::sleep(RESEND_PAUSE).await;
+        } else if answer == Answer::Nothing && reach.is_some() {
+            self.shared.throttle.borrow_mut().answered(ticket.started, now);
         }
+        match failure.blame() {
+            // Nothing was sent, so nothing is known about the pool.
+            Blame::Wallet if reach.is_none() => {}
+            Blame::Wallet => breaker.succeeded(),
+            // Nothing is held against the pool for the way to it.
+            Blame::Pool if self.network.is_lost() && reach != Some(Reach::Pool) => {}
+            // Nor for a wallet that fails again while others are answered; but a probe decides.
+            Blame::Pool if !breaker.is_half_open() && agenda.is_own_failure(wallet, good_answers) => {}
+            Blame::Pool => {
+                breaker.failed(now, failure.retry_after(), fastrand::u32(..));
+            }
+        }
+        agenda.settle(wallet, answer, now);
+        drop((agenda, breaker));
+        if let Some(kind) = anomaly_of(failure) {
+            let Ticket { cycle, job: PollJob { player, wallet }, .. } = ticket;
+            let report = AnomalyReport { player, pool: self.name.clone(), wallet, kind, detail: failure.to_string() };
+            self.put(cycle, Observation::Anomaly(report), batch);
+        }
+    }
+
+    fn count_failure(&self, ticket: &Ticket, kind: &'static str, text: &str) {
+        let wallet = &ticket.job.wallet;
+        tracing::debug!(pool = %self.name, wallet = %wallet, kind, error = text, "request_failed");
+        *self.shared.metrics.borrow_mut().failures.entry(kind).or_default() += 1;
+        self.shared.with_round(ticket.cycle, |round| {
+            *round.report.failures.entry(kind).or_default() += 1;
+            round.report.first_failure.get_or_insert_with(|| format!("{wallet}: {text}"));
+        });
+    }
+
+    fn put(&self, cycle: u64, observation: Observation, batch: &mut Batch) {
+        self.shared.with_round(cycle, |round| round.in_hand += 1);
+        batch.put(cycle, observation);
+    }
+
+    async fn hand_over(&self, batch: &mut Batch) {
+        batch.hand_over(&self.name, &self.ledger, &self.shared).await;
+    }
+
+    fn close_rounds(&self) {
+        self.shared.close_rounds(false, self.clock.now(), self.network.is_lost());
     }
 }
 
-async fn request(client: Rc<dyn Fetch>, job: PollJob) -> Answer {
+/// Asks, and gives the request up when it has no end although the client has a time-out of its own.
+async fn request(client: Rc<dyn Fetch>, wallet: Wallet, hung_after: Duration) -> Ended {
     let clock = Clock::start();
-    let result = client.fetch(job.wallet.clone()).await;
-    Answer { job, result, took: clock.now() }
+    let result = tokio::time::timeout(hung_after, client.fetch(wallet)).await.ok();
+    Ended { result, took: clock.now() }
 }
 
 /// The failures that a person should see, wallet by wallet.

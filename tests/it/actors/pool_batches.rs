@@ -158,7 +158,7 @@ fn a_report_that_nobody_wants_any_more_does_no_harm() {
     paused(async {
         let mut bench = Bench::new(PACE, |_| ready(good()));
         let finished = dead().await;
-        let poll = pool_poller::actors::pool::PollNow { cycle: 1, jobs: Arc::new([]), spread: secs(0), finished };
+        let poll = pool_poller::actors::pool::PollNow { cycle: 1, jobs: Arc::new([]), tick: secs(0), spread: secs(0), finished };
         bench.pool.send(poll).await.expect("a living pool actor").expect("the pool is free");
         wait(secs(1)).await;
         assert_eq!(bench.round(2).await.readings, 2);

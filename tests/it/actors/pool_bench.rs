@@ -10,7 +10,7 @@ use actix::prelude::*;
 use futures_util::future::LocalBoxFuture;
 use pool_poller::actors::ReportMetrics;
 use pool_poller::actors::ledger::{LedgerError, RecordObservations, Recorded};
-use pool_poller::actors::pool::{Fetch, Pace, PollNow, PollRefused, PollReport, Pool};
+use pool_poller::actors::pool::{Fetch, NetworkWatch, Pace, PollNow, PollRefused, PollReport, Pool};
 use pool_poller::actors::scheduler::PollFinished;
 use pool_poller::actors::supervision::{Fatal, Fuse, Supervision};
 use pool_poller::clock::Clock;
@@ -21,7 +21,7 @@ use pool_poller::store::book::Observation;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::bench::{amount, neighbour, player, pool, secs, wallet};
+use super::bench::{amount, neighbour, player, pool, secs, wait, wallet};
 
 pub(crate) type Fetched = Result<Extracted, Failure>;
 pub(crate) type Stored = Result<Recorded, LedgerError>;
@@ -94,8 +94,13 @@ pub(crate) fn rate_limited(retry_after: Duration) -> Fetched {
 }
 
 /// How the pools of the tests are asked, unless a test says otherwise.
-pub(crate) const PACE: Pace =
-    Pace { concurrency: 1, gap_min: Duration::ZERO, backoff_min: Duration::from_secs(10), backoff_max: Duration::from_secs(900) };
+pub(crate) const PACE: Pace = Pace {
+    concurrency: 1,
+    gap_min: Duration::ZERO,
+    hung_after: Duration::from_secs(7_200),
+    backoff_min: Duration::from_secs(10),
+    backoff_max: Duration::from_secs(900),
+};
 
 pub(crate) struct Bench {
     pub(crate) clock: Clock,
@@ -146,6 +151,36 @@ impl Bench {
         F: Future<Output = Fetched> + 'static,
     {
         let clock = Clock::start();
+        Self::assemble("a", NetworkWatch::new(clock), clock, pace, answer, ledger, recorded)
+    }
+
+    /// One of several pools of one program: they share the network and the clock.
+    pub(crate) fn beside<F>(
+        name: &str,
+        network: &NetworkWatch,
+        clock: Clock,
+        pace: Pace,
+        answer: impl Fn(Wallet) -> F + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Fetched> + 'static,
+    {
+        let ledger = neighbour(|_: RecordObservations| ready(Ok(Recorded::default())));
+        Self::assemble(name, network.clone(), clock, pace, answer, ledger.recipient(), Rc::default())
+    }
+
+    fn assemble<F>(
+        name: &str,
+        network: NetworkWatch,
+        clock: Clock,
+        pace: Pace,
+        answer: impl Fn(Wallet) -> F + 'static,
+        ledger: Recipient<RecordObservations>,
+        recorded: Rc<RefCell<Vec<RecordObservations>>>,
+    ) -> Self
+    where
+        F: Future<Output = Fetched> + 'static,
+    {
         let fake = Rc::new(FakePool {
             answer: Box::new(move |wallet| Box::pin(answer(wallet))),
             clock,
@@ -154,9 +189,9 @@ impl Bench {
             running_max: Cell::new(0),
         });
         let (fuse, fatal) = Fuse::new();
-        let supervision = Supervision::new("pool a", clock, fuse);
+        let supervision = Supervision::new(format!("pool {name}"), clock, fuse);
         let client: Rc<dyn Fetch> = Rc::clone(&fake) as _;
-        let actor = Pool::new(pool("a"), client, pace, ledger, clock, supervision);
+        let actor = Pool::new(pool(name), client, pace, ledger, clock, supervision).with_network(network);
         let (report, reports) = mpsc::unbounded_channel();
         let finished = neighbour(move |finished: PollFinished| {
             report.send(finished.report).expect("the test listens");
@@ -171,9 +206,37 @@ impl Bench {
     }
 
     pub(crate) async fn begin_spread(&self, count: usize, spread: Duration) -> Result<(), PollRefused> {
-        let jobs = (1..=count).map(|id| PollJob { player: player(id), wallet: wallet(&format!("W{id}")) });
-        let poll = PollNow { cycle: 1, jobs: jobs.collect::<Arc<[_]>>(), spread, finished: self.finished.clone() };
+        self.poll(1, 1..=count, spread).await
+    }
+
+    /// Begins the round of a cycle over some wallets.
+    pub(crate) async fn poll(
+        &self,
+        cycle: u64,
+        wallets: impl IntoIterator<Item = usize>,
+        spread: Duration,
+    ) -> Result<(), PollRefused> {
+        let jobs = wallets.into_iter().map(|id| PollJob { player: player(id), wallet: wallet(&format!("W{id}")) });
+        let (jobs, tick) = (jobs.collect::<Arc<[_]>>(), self.clock.now());
+        let poll = PollNow { cycle, jobs, tick, spread, finished: self.finished.clone() };
         self.pool.send(poll).await.expect("a living pool actor")
+    }
+
+    /// Does as the scheduler does: sends a poll each `interval` until `until`, however it is received.
+    pub(crate) async fn poll_every(&self, interval: Duration, count: usize, until: Duration) {
+        let mut cycle = self.clock.now().as_secs() * 1_000;
+        while self.clock.now() < until {
+            cycle += 1;
+            let tick = self.clock.now();
+            // Refused while it is at the last one, or pausing.
+            let _ = self.poll(cycle, 1..=count, interval).await;
+            wait((tick + interval).saturating_sub(self.clock.now())).await;
+        }
+    }
+
+    /// The reports that came until now.
+    pub(crate) fn reports(&mut self) -> Vec<PollReport> {
+        std::iter::from_fn(|| self.reports.try_recv().ok()).collect()
     }
 
     /// The report of the running round.

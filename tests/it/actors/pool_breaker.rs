@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use pool_poller::actors::pool::Pace;
+use pool_poller::pools::Failure;
 
 use super::bench::{figure, millis, paused, secs, wait};
 use super::pool_bench::{Bench, Fetched, PACE, good, rate_limited, timeout, unknown_wallet};
@@ -163,6 +164,29 @@ fn failures_of_wallets_never_open_it() {
         for _ in 0..3 {
             let report = bench.round(200).await;
             assert_eq!((report.requests, report.not_asked, report.backoff_state), (200, 0, "closed"));
+        }
+    });
+}
+
+#[test]
+fn wallets_that_fail_again_and_again_while_others_are_answered_do_not_open_it() {
+    paused(async {
+        // Six in a row, more than open it, and always the same.
+        let bad = |asked: &str| asked[1..].parse::<u32>().is_ok_and(|number| (5..=10).contains(&number));
+        let mut bench = Bench::new(PACE, move |asked| {
+            ready(if bad(asked.as_str()) { Err(Failure::CounterMissing { expected: "/paid".to_owned() }) } else { good() })
+        });
+        let report = bench.round(20).await;
+        assert_eq!((report.requests, report.backoff_state), (9, "open"), "at first it looks as if the pool failed");
+        wait(secs(11)).await;
+        let mut asked = 9;
+        for round in 2..10 {
+            let report = bench.round(20).await;
+            if round == 2 {
+                assert!(!bad(&bench.fake.wallets(asked)[0]), "it is tried with a wallet that answered well");
+            }
+            asked += usize::try_from(report.requests).expect("few");
+            assert_eq!((report.requests, report.readings, report.backoff_state), (20, 14, "closed"), "{round}: {report:?}");
         }
     });
 }

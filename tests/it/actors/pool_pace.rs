@@ -3,12 +3,12 @@
 use std::future::ready;
 use std::time::Duration;
 
-use pool_poller::actors::pool::{Pace, PollRefused};
+use pool_poller::actors::pool::Pace;
 use pool_poller::domain::payout::AnomalyKind;
 use pool_poller::pools::{Excerpt, Failure};
 use pool_poller::store::book::Observation;
 
-use super::bench::{figure, millis, paused, player, secs, settle, wait, wallet};
+use super::bench::{figure, millis, paused, player, secs, wait, wallet};
 use super::pool_bench::{Bench, PACE, good, timeout, unknown_wallet};
 
 /// The shortest time between the beginnings of two requests.
@@ -55,35 +55,6 @@ fn a_slow_answer_does_not_shorten_the_distance_to_the_next_request() {
         });
         bench.round(12).await;
         assert!(shortest_gap(&bench.fake.asked_at()) >= millis(500), "{:?}", bench.fake.asked_at());
-    });
-}
-
-#[test]
-fn requests_are_spread_over_the_interval() {
-    paused(async {
-        let mut bench = Bench::new(Pace { concurrency: 8, ..PACE }, |_| ready(good()));
-        bench.begin_spread(300, secs(30)).await.expect("the pool is free");
-        let report = bench.report().await;
-        assert_eq!(shortest_gap(&bench.fake.asked_at()), millis(50), "half of the interval, shared by all");
-        assert_eq!(report.duration_ms / 1_000, 14);
-        bench.begin_spread(2, secs(3_600)).await.expect("the pool is free");
-        assert!(bench.report().await.duration_ms < 1_000, "few wallets are done soon");
-    });
-}
-
-#[test]
-fn a_second_poll_is_refused_while_the_first_one_runs() {
-    paused(async {
-        let mut bench = Bench::new(PACE, |_| async {
-            wait(secs(10)).await;
-            good()
-        });
-        bench.begin(3).await.expect("the pool is free");
-        settle().await;
-        assert_eq!(bench.begin(3).await, Err(PollRefused::Busy));
-        assert_eq!(bench.report().await.requests, 3);
-        assert_eq!(bench.fake.asked_at().len(), 3);
-        assert_eq!(bench.begin(3).await, Ok(()));
     });
 }
 

@@ -67,7 +67,8 @@ fn the_next_round_begins_behind_the_wallet_whose_answer_panicked() {
         assert_eq!(bench.fake.wallets(0), ["W1", "W2"]);
         wait(secs(20)).await;
         let report = bench.round(5).await;
-        assert_eq!(bench.fake.wallets(2), ["W3", "W4", "W5", "W1", "W2"], "nobody is kept from being asked about");
+        // One that answered well tries the pool; then those that were not asked about.
+        assert_eq!(bench.fake.wallets(2), ["W1", "W3", "W4", "W5", "W2"], "nobody is kept from being asked about");
         assert_eq!((report.readings, report.failures.get("panic")), (4, Some(&1)));
     });
 }
@@ -112,5 +113,37 @@ fn a_good_answer_that_was_under_way_does_not_end_the_pause_after_a_panic() {
         assert_eq!(report.backoff_state, "open", "{report:?}");
         let panics = panics_within(&mut bench, 8, secs(600)).await;
         assert!(bench.fatal.try_recv().is_err(), "panics at {panics:?}");
+    });
+}
+
+#[test]
+fn a_request_without_an_end_costs_a_restart_and_no_other_wallet_its_reading() {
+    paused(async {
+        let mut bench = Bench::new(Pace { concurrency: 2, hung_after: secs(20), ..PACE }, |asked| async move {
+            if asked.as_str() == "W2" {
+                std::future::pending::<()>().await;
+            }
+            wait(secs(1)).await;
+            good()
+        });
+        let report = bench.round(5).await;
+        assert_eq!((report.requests, report.readings, report.failures.get("hung")), (5, 4, Some(&1)), "{report:?}");
+        assert!(report.first_failure.expect("a failure").contains("W2: a request had no end within 20000 ms"));
+        assert_eq!(bench.fake.running.get(), 0, "it is dropped, which closes its connection");
+        settle().await;
+        let metrics = bench.metrics().await;
+        assert_eq!((figure(&metrics, "/hung"), figure(&metrics, "/restarts"), figure(&metrics, "/panics")), (1, 1, 0));
+        assert_eq!(bench.begin(5).await, Err(PollRefused::Paused));
+        // However often it happens, the others are read and the process goes on.
+        let until = bench.clock.now() + secs(1_800);
+        while bench.clock.now() < until {
+            if bench.begin(5).await == Ok(()) {
+                bench.report().await;
+            }
+            wait(secs(1)).await;
+        }
+        assert!(bench.fatal.try_recv().is_err());
+        let (hung, readings) = (figure(&bench.metrics().await, "/hung"), bench.readings().len() as u64);
+        assert!(hung > 20 && readings >= hung * 4, "{hung} {readings}");
     });
 }

@@ -1,0 +1,132 @@
+//! What outlives a round, and a restart of the actor.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::Notify;
+
+use super::ceiling::Ceiling;
+use super::{Pace, PollNow, PollReport};
+use crate::actors::scheduler::PollFinished;
+use crate::clock::Clock;
+use crate::domain::PoolName;
+use crate::domain::agenda::{Agenda, Timing};
+use crate::domain::breaker::Breaker;
+use crate::domain::roster::PollJob;
+use crate::domain::spread::catch_up_gap;
+use crate::domain::throttle::Throttle;
+use crate::metrics::PoolMetrics;
+
+/// Everything that a pool's engine and its actor have in common.
+pub(super) struct Shared {
+    pub(super) breaker: RefCell<Breaker>,
+    pub(super) throttle: RefCell<Throttle>,
+    pub(super) agenda: RefCell<Agenda>,
+    pub(super) ceiling: Ceiling,
+    pub(super) metrics: RefCell<PoolMetrics>,
+    /// The rounds that are not finished. Only the newest may have wallets that were not asked about.
+    pub(super) rounds: RefCell<Vec<OpenRound>>,
+    /// When the newest round makes room for the next one, at the latest; only work that has to be done goes on after that.
+    pub(super) ends_at: Cell<Duration>,
+    /// Between two requests, so that a backlog becomes no herd.
+    pub(super) catch_up: Cell<Duration>,
+    /// When the newest request began.
+    pub(super) started_at: Cell<Option<Duration>>,
+    /// When the ceiling allows the next request, where it has refused one.
+    pub(super) token_at: Cell<Duration>,
+    /// How often the network had changed when that was last looked at.
+    pub(super) network_turns: Cell<u64>,
+    /// Rings when there is something new to do.
+    pub(super) news: Notify,
+}
+
+/// A cycle's round that is not finished.
+pub(super) struct OpenRound {
+    pub(super) cycle: u64,
+    finished: Recipient<PollFinished>,
+    pub(super) report: PollReport,
+    began: Duration,
+    /// Its requests under way and its observations not yet stored.
+    pub(super) in_hand: usize,
+}
+
+impl Shared {
+    pub(super) fn new(name: PoolName, pace: &Pace, clock: Clock) -> Self {
+        Self {
+            breaker: RefCell::new(Breaker::new(pace.backoff_min, pace.backoff_max)),
+            throttle: RefCell::new(Throttle::new(pace.gap_min)),
+            agenda: RefCell::new(Agenda::new(name)),
+            ceiling: Ceiling::new(pace.gap_min, clock),
+            metrics: RefCell::default(),
+            rounds: RefCell::default(),
+            ends_at: Cell::default(),
+            catch_up: Cell::default(),
+            started_at: Cell::default(),
+            token_at: Cell::default(),
+            network_turns: Cell::default(),
+            news: Notify::new(),
+        }
+    }
+
+    /// Begins a round. A pool that publishes all its payouts in one document needs no job for each wallet: the document would
+    /// be asked for here, with the jobs as the wallets to find in it.
+    pub(super) fn begin(&self, name: &PoolName, poll: PollNow, now: Duration) {
+        let PollNow { cycle, jobs, tick, spread, finished } = poll;
+        let catch_up = catch_up_gap(spread, jobs.len());
+        let gap = if spread.is_zero() { Duration::ZERO } else { catch_up.max(self.throttle.borrow().gap()) };
+        self.agenda.borrow_mut().begin(&jobs, Timing { tick, spread, gap }, now);
+        self.catch_up.set(catch_up);
+        self.ends_at.set(tick + spread);
+        let report = PollReport::new(name.clone(), jobs.len() as u64);
+        self.rounds.borrow_mut().push(OpenRound { cycle, finished, report, began: now, in_hand: 0 });
+        self.news.notify_one();
+    }
+
+    /// Lets the running round, which still has wallets to ask about, go by the newest list, and stand for the round that was
+    /// not begun.
+    pub(super) fn refresh(&self, jobs: &Arc<[PollJob]>, ends_at: Duration, now: Duration) {
+        let mut agenda = self.agenda.borrow_mut();
+        agenda.refresh(jobs, now);
+        self.ends_at.set(self.ends_at.get().max(ends_at));
+        if let Some(round) = self.rounds.borrow_mut().last_mut() {
+            round.report.wallets = round.report.requests + agenda.waiting() as u64;
+        }
+        self.news.notify_one();
+    }
+
+    /// The engine is gone without having ended: nothing of what it did goes on.
+    pub(super) fn abandon(&self, now: Duration) {
+        let mut agenda = self.agenda.borrow_mut();
+        agenda.give_up();
+        agenda.forget_requests();
+        drop(agenda);
+        self.close_rounds(true, now, false);
+    }
+
+    /// The report of a cycle's round, to be added to.
+    pub(super) fn with_round<T>(&self, cycle: u64, change: impl FnOnce(&mut OpenRound) -> T) -> Option<T> {
+        self.rounds.borrow_mut().iter_mut().find(|round| round.cycle == cycle).map(change)
+    }
+
+    /// Reports the rounds that have nothing left to do, or all of them.
+    pub(super) fn close_rounds(&self, all: bool, now: Duration, is_offline: bool) {
+        let waiting = self.agenda.borrow().waiting() > 0;
+        let mut rounds = self.rounds.borrow_mut();
+        let newest = rounds.last().map(|round| round.cycle);
+        let is_over = |round: &OpenRound| all || (round.in_hand == 0 && !(waiting && Some(round.cycle) == newest));
+        for round in rounds.extract_if(.., |round| is_over(round)) {
+            let OpenRound { cycle, finished, mut report, began, .. } = round;
+            report.not_asked = report.wallets.saturating_sub(report.requests);
+            report.backoff_state = self.breaker.borrow().name();
+            report.duration_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
+            if report.requests == 0 && report.wallets > 0 && report.backoff_state == "open" {
+                self.metrics.borrow_mut().rounds_skipped_backoff += 1;
+            }
+            report.log(cycle, is_offline);
+            // A hint; the scheduler also closes a cycle without it.
+            finished.do_send(PollFinished { cycle, report });
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Rounds that do not fit, and wallets that come and go meanwhile.
+
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::time::Duration;
+
+use pool_poller::actors::pool::{Pace, PollRefused};
+
+use super::bench::{figure, millis, paused, secs, settle, wait};
+use super::pool_bench::{Bench, PACE, good, timeout};
+
+const INTERVAL: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_second_poll_is_refused_while_wallets_were_not_asked_about() {
+    paused(async {
+        let mut bench = Bench::new(PACE, |_| async {
+            wait(secs(10)).await;
+            good()
+        });
+        bench.begin(3).await.expect("the pool is free");
+        settle().await;
+        assert_eq!(bench.poll(2, 1..=3, secs(0)).await, Err(PollRefused::Busy));
+        assert_eq!(bench.report().await.requests, 3);
+        assert_eq!(bench.fake.asked_at().len(), 3, "and not queued");
+        assert_eq!(bench.poll(3, 1..=3, secs(0)).await, Ok(()));
+    });
+}
+
+#[test]
+fn a_straggler_does_not_cost_the_pool_a_cycle() {
+    paused(async {
+        let mut bench = Bench::new(Pace { concurrency: 2, ..PACE }, |asked| async move {
+            wait(if asked.as_str() == "W2" { secs(100) } else { millis(10) }).await;
+            good()
+        });
+        bench.begin(3).await.expect("the pool is free");
+        wait(INTERVAL).await;
+        assert_eq!(bench.poll(2, 1..=3, secs(0)).await, Ok(()), "the last round only waits for an answer");
+        let second = bench.report().await;
+        assert_eq!((second.requests, second.readings, second.not_asked), (2, 2, 1), "nobody is asked about twice at a time");
+        assert_eq!(bench.fake.running_max.get(), 2, "both rounds together keep to the pool's concurrency");
+        let first = bench.report().await;
+        assert_eq!((first.requests, first.readings, first.duration_ms / 1_000), (3, 3, 100));
+        assert_eq!(bench.poll(3, 1..=3, secs(0)).await, Ok(()));
+        assert_eq!(bench.report().await.requests, 3);
+    });
+}
+
+#[test]
+fn a_running_round_goes_by_the_newest_list() {
+    paused(async {
+        let mut bench = Bench::new(PACE, |_| async {
+            wait(secs(10)).await;
+            good()
+        });
+        bench.begin(5).await.expect("the pool is free");
+        wait(secs(15)).await;
+        // W1 was asked about and W2 is being asked about. W4 is gone, W8 and W9 are new.
+        assert_eq!(bench.poll(2, [1, 2, 3, 5, 8, 9], secs(0)).await, Err(PollRefused::Busy));
+        let report = bench.report().await;
+        let mut asked = bench.fake.wallets(0);
+        asked.sort_unstable();
+        assert_eq!(asked, ["W1", "W2", "W3", "W5", "W8", "W9"]);
+        assert_eq!((report.wallets, report.requests, report.not_asked), (6, 6, 0));
+    });
+}
+
+#[test]
+fn a_round_that_does_not_fit_goes_on_until_everyone_was_asked_about() {
+    paused(async {
+        // One request each ten seconds for forty wallets: a round of nearly seven minutes.
+        let mut bench = Bench::new(Pace { gap_min: secs(10), ..PACE }, |_| ready(good()));
+        bench.poll_every(INTERVAL, 40, secs(7_200)).await;
+        let reports = bench.reports();
+        assert!(reports.len() >= 16, "{}", reports.len());
+        assert!(reports.iter().all(|report| (report.requests, report.not_asked) == (40, 0)), "{reports:?}");
+        let mut last: BTreeMap<String, Duration> = BTreeMap::new();
+        let mut longest = Duration::ZERO;
+        for (at, wallet) in bench.fake.asked.borrow().iter() {
+            if let Some(before) = last.insert(wallet.to_string(), *at) {
+                longest = longest.max(*at - before);
+            }
+        }
+        assert_eq!(last.len(), 40);
+        assert!(longest <= secs(2 * 7 * 60), "nobody waits for more than two rounds: {longest:?}");
+        let metrics = bench.metrics().await;
+        assert_eq!(figure(&metrics, "/staleness/wallets"), 40);
+        let age = |of: &str| figure(&metrics, &format!("/staleness/{of}_seconds"));
+        assert!(age("p50") <= age("p99") && age("p99") <= age("max") && age("max") <= 7 * 60 + 120, "{metrics}");
+    });
+}
+
+#[test]
+fn rounds_that_end_early_starve_nobody() {
+    paused(async {
+        // Seven answers, and then five failures in a row: whichever wallets come first, the breaker opens behind them.
+        let count = std::cell::Cell::new(0);
+        let pace = Pace { backoff_min: secs(70), backoff_max: secs(70), ..PACE };
+        let bench = Bench::new(pace, move |_| {
+            count.set(count.get() + 1);
+            ready(if count.get() % 12 >= 7 { timeout() } else { good() })
+        });
+        bench.poll_every(INTERVAL, 30, secs(7_200)).await;
+        let mut often: BTreeMap<String, u32> = BTreeMap::new();
+        for (_, wallet) in bench.fake.asked.borrow().iter() {
+            *often.entry(wallet.to_string()).or_default() += 1;
+        }
+        let (least, most) = (often.values().min(), often.values().max());
+        assert_eq!(often.len(), 30);
+        assert!(least.zip(most).is_some_and(|(least, most)| *least * 2 >= *most), "{often:?}");
+    });
+}
