@@ -47,7 +47,14 @@ fn sigusr1_dumps_every_figure_of_every_actor_once(engine: Engine) {
         assert!(0.0 < average && average <= p99, "{metrics}");
         assert_eq!((of("restarts"), of("panics")), (0, 0));
         assert_eq!(metrics["pools"][pool]["backoff_state"], "closed");
+        assert_eq!((of("hung"), of("probes"), of("staleness/wallets"), of("rate/refusals")), (0, 0, 2, 0), "{metrics}");
+        assert!(of("staleness/p50_seconds") <= of("staleness/max_seconds") && of("staleness/max_seconds") <= 4, "{metrics}");
     }
+    // The file of the one names a rate, that of the other none.
+    let rate = |pool: &str| (&metrics["pools"][pool]["rate"]["per_minute"], &metrics["pools"][pool]["rate"]["why"]);
+    assert_eq!(rate("cpu-pool"), (&600.0.into(), &"file".into()));
+    assert_eq!(rate("extra"), (&Value::Null, &"unlimited".into()));
+    assert_eq!(metrics["network"], json!({ "offline": false, "losses": 0, "offline_seconds": 0 }));
     assert_eq!(metrics["pools"]["extra"]["failures"], json!({ "http_status": 1 }));
     assert!((4..=count("/scheduler/polls_total") + 4).contains(&count("/ledger/readings")), "{metrics}");
     for (name, value) in [("awards", 1), ("held", 1), ("positions_opened", 4), ("dropped", 0), ("restarts", 0)] {

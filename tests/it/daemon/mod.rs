@@ -7,6 +7,7 @@ mod bench;
 mod process;
 mod rows;
 
+mod apart;
 mod awards;
 mod commands;
 mod crash;
