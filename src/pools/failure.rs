@@ -92,11 +92,19 @@ pub enum Failure {
         /// The HTTP library's words.
         reason: Excerpt,
     },
-    /// A status that means failure. Redirects are among them, because they are never followed.
-    #[error("HTTP status {status}{}", if (300..400).contains(status) { " (redirects are not followed)" } else { "" })]
+    /// A status that means failure.
+    #[error("HTTP status {status}")]
     HttpStatus {
         /// The status code.
         status: u16,
+    },
+    /// A redirect that is not followed.
+    #[error("HTTP status {status} redirects {reason}")]
+    Redirect {
+        /// The status code.
+        status: u16,
+        /// Where it leads and what to set; the host at most, and never the whole address.
+        reason: String,
     },
     /// The pool asks for fewer requests.
     #[error("rate limited: {said}")]
@@ -200,6 +208,7 @@ impl Failure {
             Self::Disconnected { .. } => "disconnected",
             Self::Protocol { .. } => "protocol",
             Self::HttpStatus { .. } => "http_status",
+            Self::Redirect { .. } => "redirect",
             Self::RateLimited { .. } => "rate_limited",
             Self::EmptyBody { .. } => "empty_body",
             Self::BodyTooLarge { .. } => "body_too_large",
@@ -270,11 +279,5 @@ mod tests {
         assert!(long.ends_with('…'));
         assert_eq!(Excerpt::new(&"x".repeat(80)).to_string(), "x".repeat(80));
         assert_eq!(Excerpt::new(&"x".repeat(81)).to_string(), format!("{}…", "x".repeat(79)));
-    }
-
-    #[test]
-    fn a_redirect_is_named() {
-        assert_eq!(Failure::HttpStatus { status: 302 }.to_string(), "HTTP status 302 (redirects are not followed)");
-        assert_eq!(Failure::HttpStatus { status: 500 }.to_string(), "HTTP status 500");
     }
 }

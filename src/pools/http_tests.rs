@@ -1,8 +1,12 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::Instant;
+
+use awc::http::header::LOCATION;
+use proptest::prelude::*;
 
 #[cfg(debug_assertions)]
 use futures_util::FutureExt;
@@ -18,6 +22,10 @@ const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length
 fn serve(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    (address, serve_on(listener, move |stream, _| answer(stream)))
+}
+
+fn serve_on(listener: TcpListener, answer: impl Fn(&mut TcpStream, &str) + Send + 'static) -> Receiver<String> {
     let (heads, requests) = channel();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -27,12 +35,13 @@ fn serve(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (SocketAddr, Recei
             while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
                 head.push(byte[0]);
             }
+            let head = String::from_utf8_lossy(&head).into_owned();
             // Nobody is left to be told when the test is over.
-            let _ = heads.send(String::from_utf8(head).unwrap());
-            answer(&mut stream);
+            let _ = heads.send(head.clone());
+            answer(&mut stream, &head);
         }
     });
-    (address, requests)
+    requests
 }
 
 /// A server that always sends the same bytes and closes.
@@ -107,15 +116,126 @@ fn a_wallet_of_the_wrong_form_is_never_sent() {
     assert_eq!(requests.try_iter().count(), 1, "only the good one was sent");
 }
 
+/// What becomes of a redirect from `/{wallet}` to `location`, whose `PORT` stands for the server's own port.
+fn redirected(status: &str, location: &str) -> (Result<Extracted, Failure>, usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let location = location.replace("PORT", &address.port().to_string());
+    let head = format!("HTTP/1.1 {status}\r\nLocation: {location}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    let requests = serve_on(listener, move |stream, request| {
+        let found = request.starts_with("GET /good?a=1 ");
+        let _ = stream.write_all(if found { GOOD.as_bytes() } else { head.as_bytes() });
+    });
+    (fetch(spec(address, "/{wallet}", "")), requests.try_iter().count())
+}
+
 #[test]
-fn a_redirect_is_a_failure_and_is_not_followed() {
-    let (elsewhere, visits) = serve_bytes(GOOD);
-    for status in ["301 Moved", "302 Found", "307 Temporary Redirect", "304 Not Modified"] {
-        let head = format!("HTTP/1.1 {status}\r\nLocation: http://{elsewhere}/\r\nContent-Length: 0\r\n\r\n");
-        let (address, _requests) = serve_bytes(head);
-        assert_eq!(kind(spec(address, "/{wallet}", "")), "http_status", "{status}");
+fn a_redirect_within_the_pool_is_followed() {
+    for status in ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        for location in ["/good?a=1", "good?a=1#part", "http://127.0.0.1:PORT/good?a=1", "//127.0.0.1:PORT/x/../good?a=1"] {
+            let (outcome, requests) = redirected(status, location);
+            assert_eq!((outcome.map(|found| found.counters.len()), requests), (Ok(1), 2), "{status} {location}");
+        }
     }
-    assert!(visits.try_recv().is_err());
+}
+
+#[test]
+fn a_redirect_to_anywhere_else_is_one_clear_error() {
+    let trap = TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let trapped = trap.local_addr().unwrap().port();
+    for (location, reason) in [
+        ("http://pool.example/good", "to another host, pool.example: set P_URL if the pool is there now"),
+        ("http://localhost:PORT/good?a=1", "to another host, localhost: set P_URL if the pool is there now"),
+        ("http://127.0.0.1:TRAP/", "to another port of the same host: set P_URL if the pool is there now"),
+        ("http://127.0.0.1@127.0.0.2:PORT/", "to another host, 127.0.0.2: set P_URL if the pool is there now"),
+        ("http://me:secret@127.0.0.1:PORT/good?a=1", "to an address with a user name"),
+        ("ftp://127.0.0.1:PORT/", "to the scheme ftp"),
+        ("https://127.0.0.1:TRAP/", "to another port of the same host: set P_URL if the pool is there now"),
+        ("file:///etc/passwd", "to another host, nowhere: set P_URL if the pool is there now"),
+        ("http://[", "without saying where to"),
+        ("again", "once more after 2 redirects"),
+    ] {
+        let (outcome, requests) = redirected("301 Moved", &location.replace("TRAP", &trapped.to_string()));
+        let expected = Failure::Redirect { status: 301, reason: reason.to_owned() };
+        assert_eq!((outcome, requests), (Err(expected), if location == "again" { 3 } else { 1 }), "{location}");
+    }
+    assert!(trap.accept().is_err(), "nobody else was contacted");
+    let (address, _requests) = serve_bytes("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(kind(spec(address, "/{wallet}", "")), "redirect", "without Location");
+    let (address, _requests) = serve_bytes("HTTP/1.1 304 Not Modified\r\nLocation: /good\r\n\r\n");
+    assert_eq!(kind(spec(address, "/{wallet}", "")), "http_status");
+}
+
+#[test]
+fn http_may_become_https_on_the_same_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        let _ = first.read(&mut [0; 4096]);
+        let head =
+            format!("HTTP/1.1 301 Moved\r\nLocation: https://{address}/\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        first.write_all(head.as_bytes()).unwrap();
+        let (mut second, _) = listener.accept().unwrap();
+        let mut byte = [0];
+        second.read_exact(&mut byte).unwrap();
+        byte
+    });
+    let outcome = fetch(spec(address, "/{wallet}", ""));
+    assert!(outcome.is_err(), "{outcome:?}");
+    assert_eq!(server.join().unwrap(), [0x16], "a TLS handshake, and no request in the clear");
+    let target = |url: &str, location: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(LOCATION, HeaderValue::from_static(location));
+        let spec = spec(([127, 0, 0, 1], 1).into(), "/{wallet}", "");
+        target(&spec, url, StatusCode::FOUND, &headers).map_err(|failure| failure.to_string())
+    };
+    assert_eq!(target("http://h.example/a", "https://H.example/b"), Ok(Some("https://h.example/b".to_owned())));
+    assert_eq!(target("http://h.example:81/a", "https://h.example/b"), Ok(Some("https://h.example/b".to_owned())));
+    assert_eq!(target("https://h.example/a", "https://h.example:443/b"), Ok(Some("https://h.example/b".to_owned())));
+    let plain = target("https://h.example/a", "http://h.example/b").unwrap_err();
+    assert_eq!(plain, "HTTP status 302 redirects from https to http, which anybody can read");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// A wallet is the one text in a request that a stranger chooses.
+    #[test]
+    fn no_wallet_leads_anywhere_else(
+        parts in prop::collection::vec(prop_oneof![
+            Just("@".to_owned()), Just("//TRAP/".to_owned()), Just("http://TRAP/".to_owned()), Just("@TRAP".to_owned()),
+            Just("/../".to_owned()), Just("%0d%0aHost:TRAP".to_owned()), Just("\\".to_owned()), Just("#?&;=".to_owned()),
+            Just("{wallet}{secret:A}".to_owned()), Just("\u{ff0f}\u{2028}".to_owned()), Just(":80".to_owned()),
+            "[ -~]{0,6}", "\\PC{0,3}",
+        ], 1..6),
+        template in prop::sample::select(vec!["/api/{wallet}", "/api?{wallet:raw}", "/api?a={wallet}&b=1", "/api/{wallet:raw}/x"]),
+    ) {
+        static SERVERS: LazyLock<(SocketAddr, Mutex<Receiver<String>>, TcpListener)> = LazyLock::new(|| {
+            let (address, requests) = serve_bytes(answer("200 OK\r\nConnection: close", b"{\"paid\":10.5}"));
+            let trap = TcpListener::bind("127.0.0.1:0").unwrap();
+            trap.set_nonblocking(true).unwrap();
+            (address, Mutex::new(requests), trap)
+        });
+        let (address, requests, trap) = &*SERVERS;
+        let text = parts.concat().replace("TRAP", &trap.local_addr().unwrap().to_string());
+        if let Ok(wallet) = text.parse::<Wallet>() {
+            let outcome = actix_rt::System::new().block_on(async {
+                client_with(spec(*address, template, ""), &|_| None).unwrap().fetch(&wallet).await
+            });
+            let heads: Vec<String> = requests.lock().unwrap().try_iter().collect();
+            prop_assert!(matches!(outcome, Ok(_) | Err(Failure::BadWallet { .. })), "{wallet}: {outcome:?}");
+            prop_assert_eq!(heads.len(), usize::from(outcome.is_ok()), "{}", wallet);
+            for head in heads {
+                prop_assert!(head.starts_with("GET /api/") || head.starts_with("GET /api?"), "{head}");
+                let hosts: Vec<&str> = head.lines().filter(|line| line.to_ascii_lowercase().starts_with("host:")).collect();
+                prop_assert_eq!(hosts.len(), 1, "{}", head);
+                prop_assert!(hosts[0].ends_with(&format!(" {address}")), "{head}");
+            }
+        }
+        prop_assert!(trap.accept().is_err(), "the trap was contacted about {text}");
+    }
 }
 
 #[test]
@@ -188,16 +308,23 @@ fn an_endless_or_oversized_answer_is_cut_off() {
 }
 
 #[test]
-fn compressed_answers_are_read() {
+fn labels_of_compression_and_charset_are_heeded() {
+    let paid = |headers: &str, body: &[u8]| {
+        let (address, _requests) = serve_bytes(answer(&format!("200 OK\r\n{headers}"), body));
+        fetch(spec(address, "/{wallet}", "")).map(|found| found.counters[0].paid.to_string()).map_err(|failure| failure.kind())
+    };
     let gzip = include_bytes!("../../tests/fixtures/http/answer.json.gz");
-    let (address, _requests) = serve_bytes(answer("200 OK\r\nContent-Encoding: gzip", gzip));
-    assert_eq!(fetch(spec(address, "/{wallet}", "")).unwrap().counters[0].paid, "10.5".parse().unwrap());
-    let (address, _requests) =
-        serve_bytes(answer("200 OK\r\nContent-Encoding: gzip", b"{\"paid\":10.5,\"note\":\"not compressed\"}"));
-    let failure = fetch(spec(address, "/{wallet}", "")).unwrap_err();
-    assert_eq!(failure.kind(), "protocol", "{failure}");
-    let (address, _requests) = serve_bytes(answer("200 OK\r\nContent-Encoding: gzip", &gzip[..30]));
-    assert!(fetch(spec(address, "/{wallet}", "")).is_err(), "cut");
+    let brotli = include_bytes!("../../tests/fixtures/http/answer.json.br");
+    let good = Ok("10.5".to_owned());
+    assert_eq!(paid("Content-Encoding: gzip", gzip), good);
+    assert_eq!(paid("Content-Encoding: br", brotli), good);
+    assert_eq!(paid("Content-Encoding: gzip", br#"{"paid":10.5,"note":"not compressed"}"#), good);
+    assert_eq!(paid("X: y", gzip), good, "without a label");
+    assert_eq!(paid("Content-Encoding: gzip", &gzip[..30]), Err("protocol"));
+    assert_eq!(paid("Content-Encoding: gzip\r\nContent-Encoding: br", gzip), Err("protocol"));
+    assert_eq!(paid("Content-Encoding: zstd", br#"{"paid":10.5}"#), Err("protocol"));
+    assert_eq!(paid("Content-Type: text/html; charset=ISO-8859-1", b"{\"paid\":10.5,\"w\":\"\xe9\"}"), good);
+    assert_eq!(paid("Content-Type: text/html", b"{\"paid\":10.5,\"w\":\"\xe9\"}"), Err("not_json"));
 }
 
 #[test]

@@ -5,9 +5,12 @@
 //! [`Failure`] that says why there are none. Nothing here knows actors, the database or when to ask: pacing, retries,
 //! the breaker and metrics are the caller's.
 
+mod body;
+mod coding;
 mod document;
 mod raw;
 mod raw_answer;
+mod redirect;
 mod response;
 mod rules;
 mod template;

@@ -10,6 +10,7 @@ use awc::http::StatusCode;
 use awc::http::header::{self, HeaderMap, HttpDate};
 use futures_util::{Stream, StreamExt};
 
+use super::body::Body;
 use super::failure::{Excerpt, Failure};
 use super::spec::PoolSpec;
 
@@ -52,34 +53,29 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date(text)?.duration_since(sent).unwrap_or_default().min(RETRY_AFTER_MAX))
 }
 
-/// Reads a body to its end, at most `limit_bytes` of it.
-pub(super) async fn read_body<S, B>(mut body: S, headers: &HeaderMap, limit_bytes: usize) -> Result<Vec<u8>, Failure>
+/// Reads a body to its end, at most `limit_bytes` of its text.
+pub(super) async fn read_body<S, B>(mut body: S, headers: &HeaderMap, limit_bytes: usize) -> Result<String, Failure>
 where
     S: Stream<Item = Result<B, PayloadError>> + Unpin,
     B: AsRef<[u8]>,
 {
-    // The length of a compressed body says nothing about what it expands to.
-    let compressed = headers.contains_key(header::CONTENT_ENCODING);
+    let encodings: Vec<&str> = headers.get_all(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")).collect();
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut text = Body::new(&encodings.join(","), content_type, limit_bytes)?;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let length = length.filter(|_| !compressed);
-    let too_large = || Failure::BodyTooLarge { limit_bytes };
-    if length.is_some_and(|length| length > limit_bytes) {
-        return Err(too_large());
+    // The length of a compressed body says little about what it expands to.
+    if encodings.is_empty() && length.is_some_and(|length| length > limit_bytes) {
+        return Err(Failure::BodyTooLarge { limit_bytes });
     }
-    let mut bytes = Vec::with_capacity(length.unwrap_or_default());
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(payload_failure)?;
-        if bytes.len() + chunk.as_ref().len() > limit_bytes {
-            return Err(too_large());
-        }
-        bytes.extend_from_slice(chunk.as_ref());
+    while let Some(piece) = body.next().await {
+        text.write(piece.map_err(payload_failure)?.as_ref())?;
     }
     match length {
         // The client takes a connection that closes early for the end of the body.
-        Some(length) if bytes.len() < length => {
-            Err(Failure::Disconnected { reason: Excerpt::new(&format!("{} of {length} bytes came", bytes.len())) })
+        Some(length) if text.received() < length => {
+            Err(Failure::Disconnected { reason: Excerpt::new(&format!("{} of {length} bytes came", text.received())) })
         }
-        _ => Ok(bytes),
+        _ => text.finish(),
     }
 }
 
@@ -108,7 +104,7 @@ pub(super) fn send_failure(error: &SendRequestError, allowed: Duration) -> Failu
 /// The failure for an error inside the body.
 fn payload_failure(error: PayloadError) -> Failure {
     match error {
-        // The client makes either variant of any I/O error, its decompressor's included.
+        // The client makes either variant of any I/O error.
         PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) => {
             let reason = Excerpt::new(&error.to_string());
             match error.kind() {

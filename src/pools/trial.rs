@@ -3,6 +3,7 @@
 use awc::http::StatusCode;
 use awc::http::header::HeaderMap;
 
+use super::body;
 use super::extract::{Extracted, extract};
 use super::failure::Failure;
 use super::response::status_failure;
@@ -22,11 +23,9 @@ pub fn judge(spec: &PoolSpec, wallet: &Wallet, status: u16, body: &[u8]) -> Resu
     if let Some(failure) = status_failure(spec, code, &HeaderMap::new()) {
         return Err(failure);
     }
-    let limit_bytes = spec.limits().body_bytes_max;
-    if body.len() > limit_bytes {
-        return Err(Failure::BodyTooLarge { limit_bytes });
-    }
-    extract(spec, wallet, if code == StatusCode::NO_CONTENT { &[] } else { body })
+    let body = if code == StatusCode::NO_CONTENT { &[] } else { body };
+    let text = body::read(body, spec.limits().body_bytes_max)?;
+    extract(spec, wallet, text.as_bytes())
 }
 
 /// The headers of the pool's file as name and value; secrets appear by name, and what may be a key not at all.
