@@ -101,7 +101,7 @@ impl Daemon {
         let supervision = |actor: String| Supervision::new(actor, clock, fuse.clone());
 
         // Before any actor is started: one that was started and never ran would be woken up by its own drop, without a runtime.
-        let http = HttpSettings { timeout: settings.pool_request_timeout, user_agent: user_agent() };
+        let http = HttpSettings { timeout: settings.pool_request_timeout, user_agent: user_agent(settings) };
         let secret = |name: &str| Some(settings.secret(name)?.expose_secret().to_owned());
         let specs = specs.into_iter().filter(PoolSpec::enabled).map(Arc::new);
         let clients = specs.map(|spec| PoolClient::new(spec, &http, &secret)).collect::<Result<Vec<_>, _>>()?;
@@ -279,10 +279,11 @@ fn figures(answer: Result<Value, MailboxError>) -> Value {
     answer.unwrap_or_else(|error| json!({ "unavailable": error.to_string() }))
 }
 
-/// Names the program, so that a pool's operator knows whom to ask.
+/// Names the program, its version and whom a pool's operator can ask.
 #[must_use]
-pub fn user_agent() -> String {
-    format!("pool-poller/{}", env!("CARGO_PKG_VERSION"))
+pub fn user_agent(settings: &Settings) -> String {
+    let contact = settings.pool_contact.as_ref().map(|contact| format!(" (+{contact})"));
+    format!("pool-poller/{}{}", env!("CARGO_PKG_VERSION"), contact.unwrap_or_default())
 }
 
 /// What the ledger goes by.

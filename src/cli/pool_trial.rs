@@ -60,7 +60,7 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<(), Stop> {
     let url = pool.url().shown_for(&redact_url(&pool.url().to_string()), &wallet);
     let mut headers = shown_headers(pool);
     if !headers.iter().any(|(name, _)| name == "user-agent") {
-        headers.push(("user-agent".to_owned(), user_agent()));
+        headers.push(("user-agent".to_owned(), user_agent(&session.settings)));
     }
     let lines = [
         vec![
@@ -99,7 +99,7 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<(), Stop> {
 
 /// Asks the pool itself, once.
 async fn ask(session: &Session, pool: &PoolSpec, wallet: &Wallet) -> Result<(String, Result<Extracted, Failure>), Stop> {
-    let http = HttpSettings { timeout: session.settings.pool_request_timeout, user_agent: user_agent() };
+    let http = HttpSettings { timeout: session.settings.pool_request_timeout, user_agent: user_agent(&session.settings) };
     let secret = |name: &str| Some(session.settings.secret(name)?.expose_secret().to_owned());
     let client = PoolClient::new(Arc::new(pool.clone()), &http, &secret).map_err(Stop::config)?;
     let began = Instant::now();

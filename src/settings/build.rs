@@ -47,6 +47,11 @@ pub(super) fn build(raw: Values, options: &LoadOptions) -> Result<Settings, Sett
             "a whole number of seconds from 1 to 86400",
         )?,
         pool_request_timeout: read.required(keys::POOL_REQUEST_TIMEOUT, |text| values::seconds(text, 1..=300), SECONDS)?,
+        pool_contact: read.optional(
+            keys::POOL_CONTACT,
+            values::contact,
+            "a mail address or an http:// or https:// address of at most 200 characters, without spaces and brackets, or empty for none",
+        )?,
         pools_dir: read.optional(
             keys::POOLS_DIR,
             |text| (!text.contains('\0')).then(|| options.working_directory.join(text)),

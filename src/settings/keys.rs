@@ -40,6 +40,7 @@ keys! {
     NOTIFY_MAX_ATTEMPTS = Plainly,
     POLL_INTERVAL_SECONDS = Plainly,
     POOL_REQUEST_TIMEOUT = Plainly,
+    POOL_CONTACT = Plainly,
     POOLS_DIR = Plainly,
     AP_PER_ADVC = Plainly,
     MIN_PAYOUT_DELTA = Plainly,

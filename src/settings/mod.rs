@@ -60,6 +60,8 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// `POOL_REQUEST_TIMEOUT`: for one whole request, unless the pool's file sets its own.
     pub pool_request_timeout: Duration,
+    /// `POOL_CONTACT`: the mail address or page that pools are told in the `User-Agent`.
+    pub pool_contact: Option<String>,
     /// `POOLS_DIR`: where further pool files are. `None`: `config/pools` of the working directory.
     pub pools_dir: Option<PathBuf>,
     /// `AP_PER_ADVC`: Adventure Points per ADVC.

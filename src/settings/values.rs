@@ -98,6 +98,18 @@ pub(super) fn web_url(text: &str, schemes: &[&str]) -> Option<Url> {
     Url::parse(text).ok().filter(|url| schemes.contains(&url.scheme()) && url.has_host())
 }
 
+/// The longest contact, in characters: more would only make every request longer.
+const CONTACT_CHARS_MAX: usize = 200;
+
+/// Reads a mail address or a page's address that stands in a comment of a header: visible ASCII without the characters that
+/// end or nest a comment there.
+pub(super) fn contact(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'(' | b')' | b'\\' | b'"');
+    let well_formed = text.len() <= CONTACT_CHARS_MAX && text.bytes().all(plain);
+    let is_mail = || text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    (well_formed && (web_url(text, &["http", "https"]).is_some() || is_mail())).then(|| text.to_owned())
+}
+
 /// Reads the game server's address. A password has its own setting, and a fragment is never sent.
 pub(super) fn game_server_url(text: &str) -> Option<Url> {
     let url = web_url(text, &["http", "https", "ws", "wss"])?;

@@ -74,6 +74,11 @@ fn good_values_are_accepted_and_bad_ones_name_their_variable() {
         ("NOTIFY_MAX_ATTEMPTS", &["0", "1", "1000000"], &["", "-1", "1000001", "1.5", "+1"]),
         ("POLL_INTERVAL_SECONDS", &["1", "60", "86400"], &["", "0", "86401", "abc", "1.5", "-60", "60s", &long]),
         ("POOL_REQUEST_TIMEOUT", &["1", "10", "300", "0.5e1"], &["", "0", "0.5", "300.1", "nan", "inf"]),
+        (
+            "POOL_CONTACT",
+            &["", "ops@game.example", "https://game.example/bots", "http://game.example"],
+            &["x", "a b@c", "a@b\r\nX: y", "(a@b)", "a@b)", "ops@", "@game", "a@b@c", "é@b", "ftp://a/", &long],
+        ),
         ("POOLS_DIR", &["", "pools", "/etc/pools"], &["a\0b"]),
         (
             "AP_PER_ADVC",
