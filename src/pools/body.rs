@@ -63,16 +63,6 @@ impl Body {
     }
 }
 
-/// The text of a whole body that came without headers.
-///
-/// # Errors
-/// When there is none.
-pub(super) fn read(bytes: &[u8], limit_bytes: usize) -> Result<String, Failure> {
-    let mut body = Body::new("", "", limit_bytes)?;
-    body.write(bytes)?;
-    body.finish()
-}
-
 /// The charset that `Content-Type` names, else UTF-8.
 fn charset(content_type: &str) -> &'static Encoding {
     let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));

@@ -5,8 +5,8 @@
 //! of window for gzip and deflate; for Brotli a window of at most twice what came out, and never more than the 16 MiB of
 //! its standard. A stream that is cut, broken or followed by other bytes is an error. It does no I/O.
 //!
-//! Labels lie, and gzip tells itself by its first two bytes, which no text begins with: those two bytes decide, in both
-//! directions. The other codings cannot be told from text, so there the label decides.
+//! Labels lie. gzip tells itself by its first two bytes, with which no text begins, so they decide in both directions. The
+//! other codings need their label, and a body that begins as a JSON object does is none of them whatever it says.
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use encoding_rs::Encoding;
@@ -121,6 +121,7 @@ impl Decoder {
 impl State {
     fn begin(coding: Coding, first: &[u8]) -> Self {
         match coding {
+            _ if is_object(first) => Self::Plain,
             Coding::PlainOrGzip if first.starts_with(&GZIP_MAGIC) => Self::Gzip(Box::new(GzDecoder::new(Portions::default()))),
             Coding::PlainOrGzip => Self::Plain,
             Coding::Deflate => Self::Deflate(Box::new(Inflate::new(is_zlib(first)))),
@@ -199,6 +200,12 @@ fn gunzip(decoder: &mut GzDecoder<Portions>, mut piece: &[u8], sink: &mut dyn Si
         piece = piece.get(used..).unwrap_or_default();
     }
     Ok(())
+}
+
+/// Whether a body begins as an object does. No compressed text begins so: `{` would be an empty Brotli stream, and deflate whose
+/// first character is none of ASCII.
+fn is_object(first: &[u8]) -> bool {
+    matches!(first, [b'{', b'"' | b'}' | b' ' | b'\t' | b'\r' | b'\n', ..])
 }
 
 /// Whether a stream begins with a zlib header. Raw deflate that does so by accident would be of a kind that no encoder

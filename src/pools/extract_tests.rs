@@ -1,180 +1,24 @@
 use std::fs;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::pools::corpus_tests::{built_in, check_outcome, shown};
 use crate::pools::failure::Blame;
-use crate::pools::load;
 
-/// The wallets that the fixtures speak about.
+/// The wallet that the fixtures speak about.
 const ADVC_WALLET: &str = "AMf6wPvUz9GTjMyPbUFyXwaJxJqQWg3kd8";
-const BTC_WALLET: &str = "1BoatSLRHtKNngkdXEobR76b53LETtpyT";
 
-/// What the built-in pool files make of each fixture: currency, counters and figures (balance, immature, hash rate,
-/// shares), or the kind of the failure. Every file of the directories is in the table.
-const DECISIONS: &[(&str, &[(&str, &str)])] = &[
-    (
-        "cpu-pool",
-        &[
-            ("documented.json", "ADVC /paid=10.5 [1.2 0.5 12345.67 98765]"),
-            ("real.json", "ADVC /paid=11 [0.00000001 0.0000005 1234.5 0.1]"),
-            ("real_unrounded.json", "ADVC /paid=10.5 [0.00000001 0.0000005 1234.5 0.1]"),
-            ("real_exponent.json", "ADVC /paid=0.0000001 [0.00000001 0.0000005 1234.5 0.1]"),
-            // The same as a new miner's answer: nobody can tell, and a zero awards nothing.
-            ("unknown_wallet.json", "ADVC /paid=0 [0 0 0 0]"),
-            ("url_form_wrong.json", "identity_mismatch"),
-            ("other_wallet.json", "identity_mismatch"),
-            ("other_case.json", "identity_mismatch"),
-            ("no_address.json", "pool_error"),
-            ("redis_error.json", "counter_missing"),
-            ("hash_is_null.json", "ADVC /paid=10.5 [- - - -]"),
-            ("paid_null.json", "bad_number"),
-            ("paid_true.json", "bad_number"),
-            ("paid_object.json", "bad_number"),
-            ("paid_array.json", "bad_number"),
-            ("paid_empty_string.json", "bad_number"),
-            ("paid_negative.json", "bad_number"),
-            ("paid_too_large.json", "bad_number"),
-            ("paid_exponent_too_large.json", "bad_number"),
-            ("paid_text_comma.json", "bad_number"),
-            ("paid_text_unit.json", "bad_number"),
-            ("paid_text_nan.json", "bad_number"),
-            ("paid_text_blank.json", "bad_number"),
-            ("paid_text_hex.json", "bad_number"),
-            ("paid_text.json", "ADVC /paid=10.5 [1.2 - - -]"),
-            ("paid_most.json", "ADVC /paid=1000000000000000 [- - - -]"),
-            ("paid_tiny.json", "ADVC /paid=0 [- - - -]"),
-            ("paid_many_digits.json", "ADVC /paid=10.12345678 [- - - -]"),
-            ("paid_huge_integer.json", "bad_number"),
-            ("duplicate_keys.json", "ADVC /paid=10.5 [- - - -]"),
-            ("deep_nesting.json", "ADVC /paid=10.5 [- - - -]"),
-            ("bom.json", "ADVC /paid=10.5 [- - - -]"),
-            ("leading_space.json", "ADVC /paid=10.5 [- - - -]"),
-            ("nan.json", "not_json"),
-            ("infinity.json", "not_json"),
-            ("decimal_comma.json", "not_json"),
-            ("plus_sign.json", "not_json"),
-            ("leading_zero.json", "not_json"),
-            ("cut.json", "not_json"),
-            ("two_objects.json", "not_json"),
-            ("bad_gateway.html", "not_json"),
-            ("something_broke.txt", "not_json"),
-            ("null.json", "not_object"),
-            ("array.json", "not_object"),
-            ("number.json", "not_object"),
-            ("empty.json", "empty_body Pool"),
-            ("blank.json", "empty_body Pool"),
-            ("not_utf8.json", "not_json"),
-            ("utf16.json", "not_json"),
-            ("nul.json", "ADVC /paid=10.5 [- - - -]"),
-            ("private_number.json", "bad_number"),
-        ],
-    ),
-    (
-        "rplant",
-        &[
-            ("real.json", "ADVC /total=123.45678901 [1.5 0.25 1234.5 17]"),
-            ("real_text_total.json", "ADVC /total=123.45678901 [1.5 0.25 1234.5 17]"),
-            ("real_other_wallet.json", "identity_mismatch"),
-            ("stats_paid.json", "ADVC /stats/paid=7.25 [- - - -]"),
-            ("paid.json", "ADVC /paid=7.25 [0.5 - - -]"),
-            ("total_paid.json", "ADVC /totalPaid=7.25 [- - - -]"),
-            ("total_without_address.json", "unknown_wallet"),
-            ("several.json", "ADVC /stats/paid=6 /paid=7 /totalPaid=8 /total=9 [- - - -]"),
-            ("stats_is_text.json", "ADVC /paid=7.25 [- - - -]"),
-            ("unknown_wallet.json", "unknown_wallet"),
-            ("address_null.json", "unknown_wallet"),
-            ("error.json", "unknown_wallet"),
-            ("empty_object.json", "unknown_wallet"),
-            ("no_counter.json", "counter_missing"),
-            ("second_candidate_bad.json", "bad_number"),
-            ("event_stream.txt", "not_json"),
-        ],
-    ),
-    (
-        "zpool",
-        &[
-            ("documented.json", "BTC /paid=0.0005 [0.00002 0.00001 - -]"),
-            ("real.json", "BTC /paidtotal=0.0015 [0.000123 0.00000163 - -]"),
-            ("real_litecoin.json", "LTC /paidtotal=0.0015 [0.000123 0.00000163 - -]"),
-            ("real_lower_case_currency.json", "BTC /paidtotal=0.0015 [0.000123 0.00000163 - -]"),
-            // It has no cumulative counter; neither total nor paid24h may stand in for one.
-            ("stock_yiimp.json", "counter_missing"),
-            ("invalid_address.json", "unknown_wallet"),
-            ("error.json", "unknown_wallet"),
-            ("no_currency.json", "currency_unknown"),
-            ("currency_number.json", "currency_unknown"),
-            ("currency_nonsense.json", "currency_unknown"),
-            ("unsold_missing.json", "not_json"),
-            ("decimal_commas.json", "not_json"),
-            ("php_warning.json", "not_json"),
-            ("password_missing.json", "not_json"),
-            ("limited.json", "rate_limited"),
-            ("empty.json", "empty_body Wallet"),
-        ],
-    ),
-];
+/// The pools of the mission.
+const POOLS: [&str; 3] = ["cpu-pool", "rplant", "zpool"];
 
 fn fixtures(pool: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(pool)
 }
 
-fn built_in(pool: &str) -> &'static PoolSpec {
-    static POOLS: LazyLock<Vec<PoolSpec>> = LazyLock::new(|| load(&[], &|_| Ok((None, None))).unwrap());
-    POOLS.iter().find(|spec| spec.name().as_str() == pool).unwrap()
-}
-
 fn wallet(text: &str) -> Wallet {
     text.parse().unwrap()
-}
-
-fn shown(outcome: &Result<Extracted, Failure>) -> String {
-    match outcome {
-        Ok(Extracted { currency, counters, figures, .. }) => {
-            let counters: String = counters.iter().map(|counter| format!("{}={} ", counter.source, counter.paid)).collect();
-            let Figures { balance, immature, total_hash, total_shares } = figures;
-            let figures = [balance, immature, total_hash, total_shares];
-            let figures = figures.map(|figure| figure.map_or_else(|| "-".to_owned(), |amount| amount.to_string()));
-            format!("{currency} {counters}[{}]", figures.join(" "))
-        }
-        Err(failure @ Failure::EmptyBody { .. }) => format!("{} {:?}", failure.kind(), failure.blame()),
-        Err(failure) => failure.kind().to_owned(),
-    }
-}
-
-#[test]
-fn every_fixture_is_decided_as_the_table_says() {
-    for (pool, decisions) in DECISIONS {
-        let spec = built_in(pool);
-        let wallet = wallet(if *pool == "zpool" { BTC_WALLET } else { ADVC_WALLET });
-        assert!(spec.check_wallet(&wallet).is_ok());
-        for (file, expected) in *decisions {
-            let body = fs::read(fixtures(pool).join(file)).unwrap();
-            let outcome = extract(spec, &wallet, &body);
-            assert_eq!(shown(&outcome), *expected, "{pool}/{file}: {outcome:?}");
-            check_outcome(&outcome);
-        }
-        let mut files: Vec<_> = fs::read_dir(fixtures(pool)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        files.retain(|file| !decisions.iter().any(|(name, _)| file == name));
-        assert!(files.is_empty(), "not in the table: {files:?}");
-    }
-}
-
-/// What holds for every outcome.
-fn check_outcome(outcome: &Result<Extracted, Failure>) {
-    match outcome {
-        Ok(extracted) => {
-            assert!(!extracted.counters.is_empty());
-            assert!(extracted.raw.len() <= 4096 && !extracted.raw.contains("\\u0000"), "{}", extracted.raw);
-            assert!(serde_json::from_str::<serde_json::Value>(&extracted.raw).unwrap().is_object());
-        }
-        Err(failure) => {
-            let text = failure.to_string();
-            assert!(!text.contains(char::is_control) && text.chars().count() < 400, "{text}");
-        }
-    }
 }
 
 #[test]
@@ -303,14 +147,14 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        for (pool, _) in DECISIONS {
+        for pool in POOLS {
             prop_assert!(extract(built_in(pool), &wallet(ADVC_WALLET), &body).is_err());
         }
     }
 
     #[test]
     fn arbitrary_answers_give_sound_readings_or_failures(body in answer(), cut in any::<prop::sample::Index>()) {
-        for (pool, _) in DECISIONS {
+        for pool in POOLS {
             let spec = built_in(pool);
             check_outcome(&extract(spec, &wallet(ADVC_WALLET), body.as_bytes()));
             let part = &body.as_bytes()[..cut.index(body.len())];

@@ -16,6 +16,9 @@ mod rules;
 mod template;
 mod validate;
 
+#[cfg(test)]
+mod corpus_tests;
+
 pub mod draft;
 pub mod extract;
 pub mod failure;

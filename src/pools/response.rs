@@ -53,18 +53,23 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(date(text)?.duration_since(sent).unwrap_or_default().min(RETRY_AFTER_MAX))
 }
 
+/// A body as its headers describe it.
+pub(super) fn new_body(headers: &HeaderMap, limit_bytes: usize) -> Result<Body, Failure> {
+    let encodings: Vec<&str> = headers.get_all(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")).collect();
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Body::new(&encodings.join(","), content_type, limit_bytes)
+}
+
 /// Reads a body to its end, at most `limit_bytes` of its text.
 pub(super) async fn read_body<S, B>(mut body: S, headers: &HeaderMap, limit_bytes: usize) -> Result<String, Failure>
 where
     S: Stream<Item = Result<B, PayloadError>> + Unpin,
     B: AsRef<[u8]>,
 {
-    let encodings: Vec<&str> = headers.get_all(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")).collect();
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut text = Body::new(&encodings.join(","), content_type, limit_bytes)?;
+    let mut text = new_body(headers, limit_bytes)?;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     // The length of a compressed body says little about what it expands to.
-    if encodings.is_empty() && length.is_some_and(|length| length > limit_bytes) {
+    if !headers.contains_key(header::CONTENT_ENCODING) && length.is_some_and(|length| length > limit_bytes) {
         return Err(Failure::BodyTooLarge { limit_bytes });
     }
     while let Some(piece) = body.next().await {

@@ -3,10 +3,10 @@
 use awc::http::StatusCode;
 use awc::http::header::HeaderMap;
 
-use super::body;
 use super::extract::{Extracted, extract};
 use super::failure::Failure;
-use super::response::status_failure;
+use super::redirect;
+use super::response::{new_body, status_failure};
 use super::spec::PoolSpec;
 use crate::domain::Wallet;
 
@@ -19,13 +19,29 @@ const KEY_WORDS: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
 /// The failure that the daemon would count.
 pub fn judge(spec: &PoolSpec, wallet: &Wallet, status: u16, body: &[u8]) -> Result<Extracted, Failure> {
     spec.check_wallet(wallet)?;
+    decide(spec, wallet, status, &HeaderMap::new(), body)
+}
+
+/// The decision about a whole answer, to which no redirect leads any further.
+pub(super) fn decide(
+    spec: &PoolSpec,
+    wallet: &Wallet,
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Extracted, Failure> {
     let code = StatusCode::from_u16(status).map_err(|_| Failure::HttpStatus { status })?;
-    if let Some(failure) = status_failure(spec, code, &HeaderMap::new()) {
+    let url = spec.url.shown_for(&spec.url.to_string(), wallet);
+    if redirect::target(spec, &url, code, headers)?.is_some() {
+        return Err(Failure::Redirect { status, reason: "within the pool, which a request would follow".to_owned() });
+    }
+    if let Some(failure) = status_failure(spec, code, headers) {
         return Err(failure);
     }
     let body = if code == StatusCode::NO_CONTENT { &[] } else { body };
-    let text = body::read(body, spec.limits().body_bytes_max)?;
-    extract(spec, wallet, text.as_bytes())
+    let mut text = new_body(headers, spec.limits().body_bytes_max)?;
+    text.write(body)?;
+    extract(spec, wallet, text.finish()?.as_bytes())
 }
 
 /// The headers of the pool's file as name and value; secrets appear by name, and what may be a key not at all.

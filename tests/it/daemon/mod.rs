@@ -10,6 +10,7 @@ mod rows;
 mod apart;
 mod awards;
 mod commands;
+mod corpus;
 mod crash;
 mod delivery;
 mod demo;
