@@ -30,7 +30,7 @@ impl Body {
     /// # Errors
     /// When the encoding cannot be undone.
     pub(super) fn new(content_encoding: &str, content_type: &str, limit_bytes: usize) -> Result<Self, Failure> {
-        let decoder = Decoder::new(Coding::parse(content_encoding)?);
+        let decoder = Decoder::new(Coding::parse(content_encoding)?, limit_bytes);
         Ok(Self { decoder, text: Text::new(charset(content_type), limit_bytes), received: 0 })
     }
 

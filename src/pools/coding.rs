@@ -1,14 +1,14 @@
 //! Undoes a body's `Content-Encoding`, piece by piece.
 //!
 //! Promises: whatever a piece expands to goes to the sink in portions of at most [`PORTION_BYTES`], and a sink that
-//! refuses one ends it, so a bomb costs no more memory than the sink allows, plus what the algorithms need themselves: 32 KiB
-//! of window for gzip and deflate; for Brotli a window of at most twice what came out, and never more than the 16 MiB of
-//! its standard. A stream that is cut, broken or followed by other bytes is an error. It does no I/O.
+//! refuses one ends it, so a bomb costs no more memory than the sink allows, plus what the algorithms need themselves: for gzip
+//! and deflate less than 128 KiB; for Brotli, whose window may be as long as the text, twice the limit, and never more than
+//! the 16 MiB of its standard. A stream that is cut, broken or followed by other bytes is an error. It does no I/O.
 //!
 //! Labels lie. gzip tells itself by its first two bytes, with which no text begins, so they decide in both directions. The
 //! other codings need their label, and a body that begins as a JSON object does is none of them whatever it says.
 
-use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use brotli_decompressor::{Allocator, BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use encoding_rs::Encoding;
 use flate2::write::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -67,6 +67,7 @@ impl Coding {
 /// A body on its way.
 pub(super) struct Decoder {
     state: State,
+    limit_bytes: usize,
 }
 
 enum State {
@@ -83,8 +84,9 @@ enum State {
 }
 
 impl Decoder {
-    pub(super) fn new(coding: Coding) -> Self {
-        Self { state: State::Unknown { coding, first: Vec::new() } }
+    /// A body of which the sink takes at most `limit_bytes`.
+    pub(super) fn new(coding: Coding, limit_bytes: usize) -> Self {
+        Self { state: State::Unknown { coding, first: Vec::new() }, limit_bytes }
     }
 
     /// Takes a piece of the body.
@@ -95,7 +97,7 @@ impl Decoder {
                 return Ok(());
             }
             let first = std::mem::take(first);
-            self.state = State::begin(*coding, &first);
+            self.state = State::begin(*coding, &first, self.limit_bytes);
             return self.state.write(&first, sink);
         }
         self.state.write(piece, sink)
@@ -109,7 +111,7 @@ impl Decoder {
             // An empty body is an empty answer, under whatever label.
             State::Unknown { first, .. } if first.is_empty() => Ok(()),
             State::Unknown { coding, first } => {
-                let mut state = State::begin(coding, &first);
+                let mut state = State::begin(coding, &first, self.limit_bytes);
                 state.write(&first, sink)?;
                 state.finish(sink)
             }
@@ -119,13 +121,13 @@ impl Decoder {
 }
 
 impl State {
-    fn begin(coding: Coding, first: &[u8]) -> Self {
+    fn begin(coding: Coding, first: &[u8], limit_bytes: usize) -> Self {
         match coding {
             _ if is_object(first) => Self::Plain,
             Coding::PlainOrGzip if first.starts_with(&GZIP_MAGIC) => Self::Gzip(Box::new(GzDecoder::new(Portions::default()))),
             Coding::PlainOrGzip => Self::Plain,
             Coding::Deflate => Self::Deflate(Box::new(Inflate::new(is_zlib(first)))),
-            Coding::Brotli => Self::Brotli(Box::new(Brotli::new())),
+            Coding::Brotli => Self::Brotli(Box::new(Brotli::new(limit_bytes))),
         }
     }
 
@@ -248,17 +250,44 @@ impl Inflate {
     }
 }
 
+/// Gives a Brotli decoder no window that is longer than a text within the limit can use: it would be made at once for what a
+/// stream announces.
+struct WindowAlloc {
+    bytes_max: usize,
+    refused: bool,
+}
+
+type Cell = <StandardAlloc as Allocator<u8>>::AllocatedMemory;
+
+impl Allocator<u8> for WindowAlloc {
+    type AllocatedMemory = Cell;
+
+    fn alloc_cell(&mut self, length: usize) -> Cell {
+        self.refused |= length > self.bytes_max;
+        // An empty cell is how an allocator says no.
+        if length > self.bytes_max { Cell::default() } else { StandardAlloc::default().alloc_cell(length) }
+    }
+
+    fn free_cell(&mut self, cell: Cell) {
+        drop(cell);
+    }
+}
+
 struct Brotli {
-    state: BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>,
+    state: BrotliState<WindowAlloc, StandardAlloc, StandardAlloc>,
+    limit_bytes: usize,
     buffer: Vec<u8>,
     ended: bool,
 }
 
 impl Brotli {
     /// Strict: without the windows of up to 1 GiB that are beyond the standard.
-    fn new() -> Self {
+    fn new(limit_bytes: usize) -> Self {
+        // The window grows by doubling; beside it the decoder keeps tables of some KiB.
+        let window = WindowAlloc { bytes_max: limit_bytes.saturating_mul(2).saturating_add(PORTION_BYTES), refused: false };
         let alloc = StandardAlloc::default;
-        Self { state: BrotliState::new_strict(alloc(), alloc(), alloc()), buffer: vec![0; PORTION_BYTES], ended: false }
+        let state = BrotliState::new_strict(window, alloc(), alloc());
+        Self { state, limit_bytes, buffer: vec![0; PORTION_BYTES], ended: false }
     }
 
     fn write(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<(), Failure> {
@@ -285,6 +314,10 @@ impl Brotli {
                 BrotliResult::ResultSuccess => {
                     self.ended = true;
                     return if left == 0 { Ok(()) } else { Err(broken("br", TRAILING)) };
+                }
+                // Only a text beyond the limit needs a window beyond it.
+                BrotliResult::ResultFailure if self.state.alloc_u8.refused => {
+                    return Err(Failure::BodyTooLarge { limit_bytes: self.limit_bytes });
                 }
                 BrotliResult::ResultFailure => return Err(broken("br", "it is not Brotli")),
             }

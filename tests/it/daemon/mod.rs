@@ -9,6 +9,7 @@ mod rows;
 
 mod apart;
 mod awards;
+mod bombs;
 mod commands;
 mod corpus;
 mod crash;
