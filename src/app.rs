@@ -24,7 +24,7 @@ use crate::actors::scheduler::{self, CycleSummary, Mode, PoolSlot, Scheduler};
 use crate::actors::supervision::{Fatal, Fuse, Supervision};
 use crate::clock::Clock;
 use crate::domain::PoolName;
-use crate::notify::{ConnectionSettings, connection};
+use crate::notify::{ConnectionSettings, WebhookSettings, connection, webhook};
 use crate::pools::{HttpSettings, PoolClient, PoolSpec};
 use crate::settings::Settings;
 use crate::store::book::Rules;
@@ -41,6 +41,12 @@ const DRAIN_NOTIFIER_MAX: Duration = Duration::from_millis(1_500);
 const METRICS_MAX: Duration = Duration::from_secs(2);
 /// How much longer than its time-out a request may take before it counts as one without an end.
 const HANG_GRACE: Duration = Duration::from_secs(10);
+/// How long after a connect nothing is sent, because the game server may first say what it has.
+const RESUME_WAIT: Duration = Duration::from_millis(250);
+/// Webhook requests under way at once.
+const WEBHOOK_WINDOW: usize = 16;
+/// How much longer a webhook request is waited for than it may take.
+const WEBHOOK_SLACK: Duration = Duration::from_secs(2);
 /// The first pause of a pool that fails for everyone.
 const POOL_BACKOFF_MIN: Duration = Duration::from_secs(10);
 /// The longest pause of a pool that fails for everyone.
@@ -127,10 +133,11 @@ impl Daemon {
             let link = LedgerLink {
                 next: ledger.clone().recipient(),
                 record: ledger.clone().recipient(),
+                resume: ledger.clone().recipient(),
                 count: ledger.clone().recipient(),
             };
-            let open = if options.dry_run { None } else { open_link(settings) };
-            let rules = DeliveryRules { ack_timeout: settings.notify_ack_timeout, max_attempts: settings.notify_max_attempts };
+            let open = if options.dry_run { None } else { open_webhook(settings).or_else(|| open_link(settings)) };
+            let rules = delivery_rules(settings);
             let supervision = supervision("notifier".to_owned());
             move |ctx: &mut Context<Notifier>| {
                 ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
@@ -296,11 +303,46 @@ pub fn rules(settings: &Settings) -> Rules {
     }
 }
 
+/// How notices are sent by whichever way the settings choose.
+fn delivery_rules(settings: &Settings) -> DeliveryRules {
+    let max_attempts = settings.notify_max_attempts;
+    let ack_timeout = settings.notify_ack_timeout;
+    if settings.notify_webhook_url.is_some() {
+        // The request has its own limit, which says more when it is over.
+        let ack_timeout = ack_timeout + WEBHOOK_SLACK;
+        return DeliveryRules { ack_timeout, max_attempts, window: WEBHOOK_WINDOW, resume_wait: Duration::ZERO };
+    }
+    DeliveryRules { ack_timeout, max_attempts, window: WINDOW, resume_wait: RESUME_WAIT }
+}
+
+/// How to post to the game server, or `None` where no `NOTIFY_WEBHOOK_URL` is set.
+fn open_webhook(settings: &Settings) -> Option<OpenLink> {
+    let webhook_settings = WebhookSettings {
+        url: settings.notify_webhook_url.clone()?,
+        signer: settings.notify_signer.clone()?,
+        ca_file: settings.socketio_ca_file.clone(),
+        timeout: settings.notify_ack_timeout,
+        concurrency: WEBHOOK_WINDOW,
+        retry_min: Duration::from_secs(1),
+        retry_max: Duration::from_secs(30),
+        user_agent: user_agent(settings),
+    };
+    Some(Box::new(move || {
+        let (command_sender, commands) = mpsc::channel(2 * WEBHOOK_WINDOW);
+        let (event_sender, events) = mpsc::channel(2 * WEBHOOK_WINDOW);
+        actix_rt::spawn(webhook::run(webhook_settings.clone(), commands, event_sender, || fastrand::u32(..)));
+        Link { commands: command_sender, events }
+    }))
+}
+
 /// How to connect to the game server, or `None` where `SOCKETIO_URL` is empty.
 fn open_link(settings: &Settings) -> Option<OpenLink> {
     let url = settings.socketio_url.clone()?;
     let mut connection_settings = ConnectionSettings::new(url, settings.notify_ack_timeout);
     connection_settings.auth_token = settings.socketio_auth_token.clone();
+    connection_settings.namespace = settings.socketio_namespace.clone();
+    connection_settings.ca_file = settings.socketio_ca_file.clone();
+    connection_settings.signer = settings.notify_signer.clone();
     Some(Box::new(move || {
         let (command_sender, commands) = mpsc::channel(2 * WINDOW);
         let (event_sender, events) = mpsc::channel(2 * WINDOW);

@@ -253,6 +253,12 @@ pub struct NotifierMetrics {
     pub unacked: u64,
     /// Awards given up after the last attempt.
     pub dead: u64,
+    /// Awards given up because their rows cannot be read.
+    pub unreadable: u64,
+    /// Acknowledged awards that went out again because the server said that it does not have them.
+    pub resumed: u64,
+    /// Whether the server has long acknowledged nothing and gets single notices only.
+    pub doubted: bool,
     /// Notices sent and not yet acknowledged.
     pub in_flight: u64,
     /// Awards that wait in the database, at the last look.

@@ -5,6 +5,7 @@
 //! lost; after a panic the positions are read again from the database.
 //! Leaves to others: the money rule (`domain::payout`), the transaction (`store::book`), delivery (the notifier).
 
+mod outbox;
 mod patience;
 mod upkeep;
 
@@ -21,15 +22,17 @@ use tokio::sync::{oneshot, watch};
 use super::supervision::{Panicked, Supervision, caught};
 use super::{ReportMetrics, as_json};
 use crate::clock::Clock;
-use crate::domain::{Amount, EventId, PlayerId, Points, PoolName};
+use crate::domain::{Amount, PlayerId, Points, PoolName};
 use crate::metrics::LedgerMetrics;
 use crate::store::book::{Book, Observation, Rebased, Report, Rules};
-use crate::store::outbox::{self, Attempt, Undelivered};
+use crate::store::resume::{self, Resumed};
 use crate::store::{Roster, StoreError, load_roster, now_utc, prune};
 
+pub use outbox::{CountWaiting, NextUndelivered, RecordDelivery, RecordResume};
 pub use patience::GiveUp;
 pub use upkeep::{Prune, Upkeep, Verify};
 
+use outbox::store_delivery;
 use patience::{Failures, Limit, Outage, Patience};
 
 /// Observations of one transaction at most, unless a single message holds more.
@@ -82,6 +85,10 @@ enum Work {
     Deliver {
         delivery: RecordDelivery,
         reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    Resume {
+        last: Vec<(PlayerId, i64)>,
+        reply: oneshot::Sender<Result<Resumed, LedgerError>>,
     },
     /// Delete some snapshots from before this moment. Between two commits, so that neither waits for long.
     Prune {
@@ -172,7 +179,7 @@ impl Ledger {
         while let Some(work) = self.queue.front() {
             let size = match work {
                 Work::Record { observations, .. } => observations.len(),
-                Work::Deliver { .. } | Work::Prune { .. } => 0,
+                Work::Deliver { .. } | Work::Resume { .. } | Work::Prune { .. } => 0,
             };
             if !batch.is_empty() && observations + size > OBSERVATIONS_PER_COMMIT {
                 break;
@@ -414,6 +421,10 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, mut pa
                 // A notifier that was restarted meanwhile asks again.
                 let _ = reply.send(stored);
             }
+            Work::Resume { last, reply } => {
+                let stored = patience.persist(async || resume::resume(&db, &last).await).await;
+                let _ = reply.send(stored);
+            }
             // Not repeated: there is time, and the next hour comes.
             Work::Prune { before } => pruned = Some((before, prune::prune_batch(&db, before).await)),
         }
@@ -442,69 +453,6 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, mut pa
         }
     };
     Committed { book, report, pruned }
-}
-
-/// Asks for awards that are due to be told, without the players in `except`.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Vec<Undelivered>, LedgerError>")]
-pub struct NextUndelivered {
-    /// Players of whom a notice is under way.
-    pub except: Vec<PlayerId>,
-    /// At most this many.
-    pub limit: u64,
-}
-
-impl Handler<NextUndelivered> for Ledger {
-    type Result = ResponseFuture<Result<Vec<Undelivered>, LedgerError>>;
-
-    fn handle(&mut self, message: NextUndelivered, _ctx: &mut Self::Context) -> Self::Result {
-        let db = self.db.clone();
-        Box::pin(async move {
-            outbox::next_undelivered(&db, &message.except, message.limit, now_utc())
-                .await
-                .map_err(|error| LedgerError::Database(error.to_string()))
-        })
-    }
-}
-
-/// Asks how many awards wait to be told.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<u64, LedgerError>")]
-pub struct CountWaiting;
-
-impl Handler<CountWaiting> for Ledger {
-    type Result = ResponseFuture<Result<u64, LedgerError>>;
-
-    fn handle(&mut self, _: CountWaiting, _ctx: &mut Self::Context) -> Self::Result {
-        let db = self.db.clone();
-        Box::pin(async move { outbox::waiting(&db).await.map_err(|error| LedgerError::Database(error.to_string())) })
-    }
-}
-
-/// Hands over what became of notices.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Message)]
-#[rtype(result = "Result<(), LedgerError>")]
-pub struct RecordDelivery {
-    /// Acknowledged by the game server.
-    pub acknowledged: Vec<EventId>,
-    /// Sent and not acknowledged.
-    pub attempts: Vec<Attempt>,
-}
-
-impl Handler<RecordDelivery> for Ledger {
-    type Result = ResponseFuture<Result<(), LedgerError>>;
-
-    fn handle(&mut self, delivery: RecordDelivery, ctx: &mut Self::Context) -> Self::Result {
-        let (reply, outcome) = oneshot::channel();
-        self.queue.push_back(Work::Deliver { delivery, reply });
-        self.pump(ctx);
-        Box::pin(async move { outcome.await.unwrap_or(Err(LedgerError::Restarted)) })
-    }
-}
-
-async fn store_delivery(db: &DatabaseConnection, delivery: &RecordDelivery) -> Result<(), StoreError> {
-    outbox::mark_notified(db, &delivery.acknowledged).await?;
-    outbox::record_attempts(db, &delivery.attempts).await
 }
 
 /// Asks to finish what is in hand. Answered when the queue is empty; a database that is away is no longer waited for.

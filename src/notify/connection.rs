@@ -14,12 +14,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use rustls::RootCertStore;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::dialer::{Dialer, public_roots};
+use super::dialer::Dialer;
 use super::link::{Link, Wire};
 use super::message::{Command, ConnectionEvent};
 use super::outlet::Outlet;
@@ -43,21 +42,10 @@ pub async fn run(
     settings: ConnectionSettings,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<ConnectionEvent>,
-    entropy: impl FnMut() -> u32,
-) {
-    run_trusting(public_roots(), settings, commands, events, entropy).await;
-}
-
-/// [`run`] with other certificate authorities, for tests.
-async fn run_trusting(
-    roots: RootCertStore,
-    settings: ConnectionSettings,
-    commands: mpsc::Receiver<Command>,
-    events: mpsc::Sender<ConnectionEvent>,
     mut entropy: impl FnMut() -> u32,
 ) {
     let outlet = Outlet::new(events);
-    let dialer = match Dialer::new(&settings, roots) {
+    let dialer = match Dialer::new(&settings) {
         Ok(dialer) => dialer,
         Err(reason) => return outlet.finish(ConnectionEvent::Down { reason, retry_in: None }),
     };
@@ -109,7 +97,7 @@ impl Keeper {
         };
         let mut open = OpenLink {
             link: Link::new(socket, self.settings.idle_max),
-            session: Session::new(self.dialer.protocol(), self.settings.auth_token.clone()),
+            session: Session::new(self.dialer.protocol(), &self.settings.namespace, self.settings.auth_token.clone()),
             up_since: None,
         };
         match self.serve(&mut open, deadline).await {
@@ -143,7 +131,7 @@ impl Keeper {
                 biased;
                 command = self.commands.recv(), if takes_commands => match command {
                     None | Some(Command::Close) => return Ok(()),
-                    Some(Command::Send { event_id, payload }) => self.send(open, event_id, &payload),
+                    Some(Command::Send { event_id, payload }) => self.send(open, event_id, payload),
                 },
                 listens = self.outlet.hand_over(), if !self.outlet.is_empty() => if !listens { return Ok(()) },
                 wire = open.link.step(reads) => self.on_wire(open, wire?)?,
@@ -157,11 +145,14 @@ impl Keeper {
         }
     }
 
-    fn send(&mut self, open: &mut OpenLink, event_id: EventId, payload: &str) {
+    fn send(&mut self, open: &mut OpenLink, event_id: EventId, mut payload: String) {
         if open.up_since.is_none() || !open.link.has_room() {
             return;
         }
-        match open.session.send(event_id, payload) {
+        if let Some(signer) = &self.settings.signer {
+            payload = signer.embed(event_id, unix_seconds(), &payload);
+        }
+        match open.session.send(event_id, &payload) {
             Ok(frame) => open.link.push(Message::text(frame)),
             // Without room the refusal is lost like the event would be: the caller's timeout finds out.
             Err(message) if self.outlet.has_room() => self.outlet.push(ConnectionEvent::Nacked { event_id, message }),
@@ -194,6 +185,10 @@ impl Keeper {
             Step::Nothing => {}
             Step::Write(frame) => open.link.push(Message::text(frame)),
             Step::Report(event) => self.outlet.push(event),
+            Step::Answer(frame, event) => {
+                open.link.push(Message::text(frame));
+                self.outlet.push(event);
+            }
             Step::Up(sid) => {
                 open.up_since = Some(Instant::now());
                 open.link.expect_packets(open.session.silence_max());
@@ -237,7 +232,11 @@ struct OpenLink {
 }
 
 /// Does `work` while there is no link: drops what should be sent, hands over events. `None` when the caller stops.
-async fn while_down<T>(work: impl Future<Output = T>, commands: &mut mpsc::Receiver<Command>, outlet: &mut Outlet) -> Option<T> {
+pub(super) async fn while_down<T>(
+    work: impl Future<Output = T>,
+    commands: &mut mpsc::Receiver<Command>,
+    outlet: &mut Outlet,
+) -> Option<T> {
     tokio::pin!(work);
     loop {
         tokio::select! {
@@ -249,7 +248,12 @@ async fn while_down<T>(work: impl Future<Output = T>, commands: &mut mpsc::Recei
     }
 }
 
-fn is_end(command: Option<&Command>) -> bool {
+/// The time of day that a signature is made at.
+pub(super) fn unix_seconds() -> i64 {
+    chrono::Utc::now().timestamp()
+}
+
+pub(super) fn is_end(command: Option<&Command>) -> bool {
     !matches!(command, Some(Command::Send { .. }))
 }
 

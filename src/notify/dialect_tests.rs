@@ -80,7 +80,8 @@ async fn settings_that_can_never_work_end_it_at_once() {
     let server = Server::start().await;
     let wrong_scheme = ConnectionSettings::new("ftp://h".parse().unwrap(), Duration::from_secs(1));
     let wrong_token = ConnectionSettings { auth_token: Some("a\nb".into()), ..server.settings("ws") };
-    for settings in [wrong_scheme, wrong_token] {
+    let wrong_file = ConnectionSettings { ca_file: Some("not/there.pem".into()), ..server.settings("wss") };
+    for settings in [wrong_scheme, wrong_token, wrong_file] {
         let mut client = Client::start(settings);
         let (reason, retry_in) = client.expect_down().await;
         assert_eq!((reason.kind(), retry_in), ("unusable", None));
@@ -123,10 +124,9 @@ async fn tls_works_with_a_trusted_certificate() {
     let listener = BlockingListener::bind(("127.0.0.1", 0)).unwrap();
     let settings = tls_settings(&listener);
     let server = serve_tls(listener);
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(CERTIFICATE).unwrap()).unwrap();
-    let mut client =
-        Client::start_with(8, |commands, events| tokio::spawn(run_trusting(roots, settings, commands, events, || 0)));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), CERTIFICATE).unwrap();
+    let mut client = Client::start(ConnectionSettings { ca_file: Some(file.path().to_owned()), ..settings });
     client.expect_up().await;
     client.send(event_id(1), "{}").await;
     assert_eq!(client.next().await, ConnectionEvent::Acked { event_id: event_id(1) });

@@ -1,13 +1,12 @@
 //! Opens the WebSocket: TCP, TLS where the URL asks for it, and the HTTP upgrade.
 //!
-//! TLS is rustls with the ring provider and a given set of root certificates. The token of a plain WebSocket goes out as an
+//! TLS is rustls with the ring provider and the authorities of [`trust`]. The token of a plain WebSocket goes out as an
 //! `Authorization: Bearer` header, before which the URL's own user and password give way; Socket.IO sends its token later,
 //! in its CONNECT packet.
 
 use std::sync::Arc;
 
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -20,6 +19,7 @@ use url::Host;
 use super::endpoint::{Endpoint, Protocol};
 use super::reason::DownReason;
 use super::settings::ConnectionSettings;
+use super::trust;
 
 /// The longest message a server may send, in bytes. Its acknowledgements are short; only a broadcast comes near.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
@@ -40,7 +40,7 @@ pub(super) struct Dialer {
 
 impl Dialer {
     /// Fails with [`DownReason::Unusable`] when no attempt could ever succeed.
-    pub(super) fn new(settings: &ConnectionSettings, roots: RootCertStore) -> Result<Self, DownReason> {
+    pub(super) fn new(settings: &ConnectionSettings) -> Result<Self, DownReason> {
         let unusable = |message: String| DownReason::Unusable { message };
         let endpoint = Endpoint::parse(&settings.url).map_err(|error| unusable(error.to_string()))?;
         let bearer = match (endpoint.protocol(), &settings.auth_token) {
@@ -55,11 +55,8 @@ impl Dialer {
                 value.set_sensitive(true);
                 value
             });
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let roots = trust::authorities(settings.ca_file.as_deref()).map_err(|error| unusable(format!("the CA file: {error}")))?;
+        let tls = trust::client_config(roots).map_err(|error| unusable(error.to_string()))?;
         Ok(Self { endpoint, authorization, tls: Arc::new(tls) })
     }
 
@@ -98,9 +95,4 @@ impl Dialer {
         };
         connected.map_err(|error| DownReason::from_connect(&error))
     }
-}
-
-/// The certificate authorities that browsers trust.
-pub(super) fn public_roots() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
 }

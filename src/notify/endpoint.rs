@@ -25,6 +25,8 @@ pub enum Protocol {
     SocketIo,
     /// One JSON object a text frame.
     WebSocket,
+    /// One HTTP POST an event, to a URL that is not an [`Endpoint`].
+    Webhook,
 }
 
 impl Protocol {
@@ -34,6 +36,7 @@ impl Protocol {
         match self {
             Self::SocketIo => "socketio",
             Self::WebSocket => "websocket",
+            Self::Webhook => "webhook",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::endpoint::Protocol;
 use super::reason::DownReason;
-use crate::domain::EventId;
+use crate::domain::{EventId, PlayerId};
 
 /// What the keeper is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,11 @@ pub enum ConnectionEvent {
         event_id: EventId,
         /// Why, without secrets and at most 200 characters.
         message: String,
+    },
+    /// The server says what it has: the last sequence of each player.
+    Resume {
+        /// A player named twice has the later one last.
+        last: Vec<(PlayerId, i64)>,
     },
     /// The server acknowledged what was not sent on this link, or not lately.
     AckedUnknown {

@@ -1,7 +1,8 @@
 //! The connection to the game server; it knows no actors and no database.
 //!
 //! [`connection::run`] keeps one WebSocket open, in one of two dialects: Socket.IO ([`socketio`]) for an `http(s)://` URL,
-//! one JSON object a text frame ([`websocket`]) for a `ws(s)://` URL. [`MiningReward`] is what travels.
+//! one JSON object a text frame ([`websocket`]) for a `ws(s)://` URL. [`webhook::run`] does the same over HTTP, one POST an
+//! event. [`MiningReward`] is what travels.
 //!
 //! Promised here: a broken, refused or half-open link is noticed, reported with its reason and opened again, for ever;
 //! memory is bounded; neither the token nor the password of the URL appears in any text that leaves this module.
@@ -12,8 +13,12 @@ pub mod endpoint;
 pub mod message;
 pub mod payload;
 pub mod reason;
+pub mod resume;
 pub mod settings;
+pub mod signing;
 pub mod socketio;
+pub mod trust;
+pub mod webhook;
 pub mod websocket;
 
 mod answer;
@@ -31,3 +36,5 @@ pub use message::{Command, ConnectionEvent};
 pub use payload::{MINING_REWARD, MiningReward};
 pub use reason::DownReason;
 pub use settings::ConnectionSettings;
+pub use signing::Signer;
+pub use webhook::WebhookSettings;

@@ -45,6 +45,12 @@ pub enum DownReason {
         /// The status.
         status: u16,
     },
+    /// The server asks not to be asked for a while.
+    #[error("the server answered HTTP {status} and asks to wait")]
+    Busy {
+        /// The status.
+        status: u16,
+    },
     /// The server speaks something else than the configured protocol.
     #[error("protocol error: {message}")]
     Protocol {
@@ -97,6 +103,7 @@ impl DownReason {
             Self::Tls { .. } => "tls",
             Self::Refused { .. } => "refused",
             Self::HttpStatus { .. } => "http_status",
+            Self::Busy { .. } => "busy",
             Self::Protocol { .. } => "protocol",
             Self::ClosedByServer { .. } => "closed_by_server",
             Self::Disconnected => "disconnected",
@@ -146,6 +153,6 @@ impl DownReason {
     }
 }
 
-fn is_tls(error: &io::Error) -> bool {
+pub(super) fn is_tls(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }

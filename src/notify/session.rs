@@ -15,7 +15,8 @@ use super::message::ConnectionEvent;
 use super::payload::MINING_REWARD;
 use super::reason::DownReason;
 use super::redact::Redactor;
-use super::socketio::{self, DEFAULT_NAMESPACE, Packet};
+use super::resume::{self, RESUME};
+use super::socketio::{self, Packet};
 use super::websocket::{self, Frame};
 use crate::domain::EventId;
 
@@ -38,6 +39,8 @@ pub(super) enum Step {
     Up(Option<String>),
     /// Tell the caller.
     Report(ConnectionEvent),
+    /// Write this text frame and tell the caller.
+    Answer(String, ConnectionEvent),
     /// Give this link up.
     Down(DownReason),
 }
@@ -67,16 +70,17 @@ struct SentById {
 }
 
 impl Session {
-    pub(super) fn new(protocol: Protocol, auth: Option<SecretString>) -> Self {
+    /// `namespace` and `auth` are Socket.IO's; a plain WebSocket has neither.
+    pub(super) fn new(protocol: Protocol, namespace: &str, auth: Option<SecretString>) -> Self {
         let dialect = match protocol {
             Protocol::SocketIo => Dialect::SocketIo {
-                namespace: DEFAULT_NAMESPACE.into(),
+                namespace: namespace.to_owned(),
                 auth,
                 phase: Phase::AwaitsOpen,
                 silence_max: None,
                 sent: SentById::default(),
             },
-            Protocol::WebSocket => Dialect::WebSocket { sent: BTreeSet::new() },
+            Protocol::WebSocket | Protocol::Webhook => Dialect::WebSocket { sent: BTreeSet::new() },
         };
         Self { dialect, payload_bytes_max: PAYLOAD_BYTES_MAX }
     }
@@ -133,7 +137,7 @@ impl Session {
             Dialect::SocketIo { phase, .. } => {
                 let is_up = *phase == Phase::Up;
                 match socketio::decode(text) {
-                    Ok(packet) => Ok(self.on_packet(packet, redactor)),
+                    Ok(packet) => self.on_packet(packet, redactor),
                     Err(error) if is_up => Err(error.kind()),
                     Err(error) => Ok(Step::Down(DownReason::Protocol { message: format!("no Socket.IO server: {error}") })),
                 }
@@ -144,16 +148,17 @@ impl Session {
                     let known = event_id.parse().ok().filter(|id| sent.remove(id));
                     Ok(Step::Report(answered(known, || redactor.clean(&event_id), refusal, redactor)))
                 }
+                Frame::Resume { last } => Ok(Step::Report(ConnectionEvent::Resume { last })),
                 Frame::Other { name } => Ok(Step::Report(ConnectionEvent::ServerEvent { name: redactor.clean(&name) })),
             },
         }
     }
 
-    fn on_packet(&mut self, packet: Packet, redactor: &Redactor) -> Step {
+    fn on_packet(&mut self, packet: Packet, redactor: &Redactor) -> Result<Step, &'static str> {
         let Dialect::SocketIo { namespace: ours, auth, phase, silence_max, sent } = &mut self.dialect else {
-            return Step::Nothing;
+            return Ok(Step::Nothing);
         };
-        match (*phase, packet) {
+        Ok(match (*phase, packet) {
             (Phase::AwaitsOpen, Packet::Open { ping_interval, ping_timeout, max_payload, .. }) => {
                 *phase = Phase::AwaitsConnect;
                 *silence_max = ping_interval.checked_add(ping_timeout).filter(|silence| !silence.is_zero());
@@ -181,11 +186,19 @@ impl Session {
                 let refusal = first.as_ref().and_then(answer::refusal);
                 Step::Report(answered(sent.events.remove(&id), || id.to_string(), refusal, redactor))
             }
+            (Phase::Up, Packet::Event { namespace, ack, name, data }) if namespace == *ours && name == RESUME => {
+                let last = resume::from_arguments(&data).ok_or(RESUME)?;
+                let event = ConnectionEvent::Resume { last };
+                match ack {
+                    Some(id) => Step::Answer(socketio::encode_ack(ours, id, "[]"), event),
+                    None => Step::Report(event),
+                }
+            }
             (Phase::Up, Packet::Event { name, .. } | Packet::BinaryEvent { name, .. }) => {
                 Step::Report(ConnectionEvent::ServerEvent { name: redactor.clean(&name) })
             }
             _ => Step::Nothing,
-        }
+        })
     }
 }
 

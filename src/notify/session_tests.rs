@@ -19,7 +19,7 @@ fn say(session: &mut Session, frame: &str) -> Result<Step, &'static str> {
 }
 
 fn socket_io_up() -> Session {
-    let mut session = Session::new(Protocol::SocketIo, None);
+    let mut session = Session::new(Protocol::SocketIo, "/", None);
     assert_eq!(session.start(), Step::Nothing);
     assert_eq!(say(&mut session, OPEN), Ok(Step::Write("40".into())));
     assert_eq!(say(&mut session, r#"40{"sid":"s1"}"#), Ok(Step::Up(Some("s1".into()))));
@@ -36,7 +36,7 @@ fn unknown(id: &str) -> Result<Step, &'static str> {
 
 #[test]
 fn the_token_goes_into_connect_and_the_clock_comes_from_open() {
-    let mut session = Session::new(Protocol::SocketIo, Some("a\"b".into()));
+    let mut session = Session::new(Protocol::SocketIo, "/", Some("a\"b".into()));
     assert_eq!(session.silence_max(), None);
     assert_eq!(say(&mut session, OPEN), Ok(Step::Write(r#"40{"token":"a\"b"}"#.into())));
     assert_eq!(session.silence_max(), Some(Duration::from_secs(45)));
@@ -49,7 +49,7 @@ fn the_token_goes_into_connect_and_the_clock_comes_from_open() {
 #[test]
 fn who_does_not_open_engine_io_is_given_up() {
     for frame in ["hello", "40", "2", "", r#"{"type":"hello"}"#] {
-        let mut session = Session::new(Protocol::SocketIo, None);
+        let mut session = Session::new(Protocol::SocketIo, "/", None);
         assert!(matches!(say(&mut session, frame), Ok(Step::Down(DownReason::Protocol { .. }))), "{frame}");
     }
 }
@@ -126,7 +126,7 @@ fn unacknowledged_events_are_bounded_and_the_oldest_is_forgotten() {
 
 #[test]
 fn a_plain_websocket_acknowledges_by_event_id() {
-    let mut session = Session::new(Protocol::WebSocket, None);
+    let mut session = Session::new(Protocol::WebSocket, "/", None);
     assert_eq!((session.start(), session.farewell()), (Step::Up(None), None));
     assert_eq!(session.send(event_id(1), r#"{"a":1}"#).as_deref(), Ok(r#"{"type":"mining_reward","a":1}"#));
     assert!(session.send(event_id(2), "[]").is_err());

@@ -2,11 +2,16 @@
 //!
 //! We send `{"type":"mining_reward", …payload fields}`; the server acknowledges with `{"type":"ack","event_id":"…"}`.
 //! The id may be text or a number and is compared as text. An acknowledgement may refuse, by the same rule as in
-//! Socket.IO: a non-empty `error`, or `"ok": false`. Any other object is an event of the server's own.
+//! Socket.IO: a non-empty `error`, or `"ok": false`. With `{"type":"resume","sequences":{"<player_id>":N, …}}` a server says what
+//! it has. Any other object is an event of the server's own.
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::answer;
+use super::resume::{self, RESUME};
+use crate::domain::PlayerId;
 
 /// What a server sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +22,11 @@ pub enum Frame {
         event_id: String,
         /// Why the server refused the event, if it did.
         refusal: Option<String>,
+    },
+    /// What the server has: the last sequence of each player.
+    Resume {
+        /// In the order of the frame.
+        last: Vec<(PlayerId, i64)>,
     },
     /// Something else, by its `type`.
     Other {
@@ -34,6 +44,9 @@ pub enum DecodeError {
     /// An acknowledgement whose `event_id` is missing or neither text nor number.
     #[error("an acknowledgement without event_id")]
     AckId,
+    /// A statement of what the server has that names no sequences.
+    #[error("a resume without sequences")]
+    Resume,
 }
 
 impl DecodeError {
@@ -43,15 +56,31 @@ impl DecodeError {
         match self {
             Self::NotAnObject => "not_an_object",
             Self::AckId => "ack_id",
+            Self::Resume => RESUME,
         }
     }
+}
+
+/// What of a frame is looked at before a tree is built of it, because a statement about all players is long.
+#[derive(Deserialize)]
+struct Outline<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sequences: Option<&'a RawValue>,
 }
 
 /// Reads a text frame of a server.
 ///
 /// # Errors
-/// When the frame is not a JSON object, or an acknowledgement of nothing.
+/// When the frame is not a JSON object, or an acknowledgement or a statement of nothing.
 pub fn decode(frame: &str) -> Result<Frame, DecodeError> {
+    if let Ok(Outline { kind: Some(kind), sequences }) = serde_json::from_str(frame)
+        && kind.get() == r#""resume""#
+    {
+        let last = sequences.and_then(|sequences| resume::from_object(sequences.get())).ok_or(DecodeError::Resume)?;
+        return Ok(Frame::Resume { last });
+    }
     let value: Value = serde_json::from_str(frame).map_err(|_| DecodeError::NotAnObject)?;
     let fields = value.as_object().ok_or(DecodeError::NotAnObject)?;
     let name = fields.get("type").and_then(Value::as_str).unwrap_or_default();
@@ -97,10 +126,24 @@ mod tests {
     fn other_objects_are_named_and_the_rest_is_an_error() {
         assert_eq!(decode(r#"{"type":"hello"}"#), Ok(Frame::Other { name: "hello".into() }));
         assert_eq!(decode("{}"), Ok(Frame::Other { name: String::new() }));
+        assert_eq!(decode(r#"{"type":["resume"]}"#), Ok(Frame::Other { name: String::new() }));
         assert_eq!(decode(r#"{"type":"ack"}"#), Err(DecodeError::AckId));
         assert_eq!(decode(r#"{"type":"ack","event_id":null}"#), Err(DecodeError::AckId));
         for frame in ["", "[]", "1", "\"ack\"", "{", "42[\"a\"]", &"[".repeat(100_000)] {
             assert_eq!(decode(frame), Err(DecodeError::NotAnObject));
+        }
+    }
+
+    #[test]
+    fn a_server_says_what_it_has() {
+        let last = |last: &[(i32, i64)]| {
+            Ok(Frame::Resume { last: last.iter().map(|(player, sequence)| (PlayerId(*player), *sequence)).collect() })
+        };
+        assert_eq!(decode(r#"{"type":"resume","sequences":{"1":7,"2":0}}"#), last(&[(1, 7), (2, 0)]));
+        assert_eq!(decode(r#"{"sequences":{},"type":"resume","more":[1]}"#), last(&[]));
+        for frame in [r#"{"type":"resume"}"#, r#"{"type":"resume","sequences":[1]}"#, r#"{"type":"resume","sequences":{"a":1}}"#]
+        {
+            assert_eq!(decode(frame), Err(DecodeError::Resume), "{frame}");
         }
     }
 

@@ -33,6 +33,7 @@ pub use extract::{Extracted, extract};
 pub use failure::{Blame, Excerpt, Failure, LimitSign};
 pub use http::{HttpSettings, PoolClient, install_crypto};
 pub use registry::{RegistryError, load};
+pub(crate) use response::retry_after;
 pub use rules::Limits;
 pub use spec::PoolSpec;
 pub use spec_error::SpecError;

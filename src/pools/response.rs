@@ -41,7 +41,7 @@ pub(super) fn status_failure(spec: &PoolSpec, status: StatusCode, headers: &Head
 }
 
 /// The pause that `Retry-After` asks for, in seconds or as a date; at most an hour.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than an integer holds is still "very long".

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use crate::domain::{Currency, Rate};
+use crate::notify::{Signer, trust};
 
-use super::error::SettingsError;
+use super::error::{Origin, SettingsError};
 use super::keys::{self, Key, RATE_SUFFIX};
 use super::layers::{LoadOptions, Values};
 use super::{DatabaseUrl, Settings, database_url, values};
@@ -22,18 +23,47 @@ pub(super) fn build(raw: Values, options: &LoadOptions) -> Result<Settings, Sett
     let min_shown =
         format!("a number of ADVC above MIN_PAYOUT_DELTA, which is {min_payout_delta}, with at most 8 decimal places");
     let above_min = |text: &str| values::amount(text).filter(|max| *max > min_payout_delta);
+    let notify_signer = read.optional(
+        keys::NOTIFY_SIGNING_SECRET,
+        Signer::parse,
+        "whsec_ followed by the base64 of 24 to 64 random bytes, or empty to sign nothing",
+    )?;
+    let notify_webhook_url = read.optional(
+        keys::NOTIFY_WEBHOOK_URL,
+        values::webhook_url,
+        "an http:// or https:// address without user, password and fragment, or empty",
+    )?;
+    if notify_webhook_url.is_some() && notify_signer.is_none() {
+        return Err(
+            read.contradicts(keys::NOTIFY_WEBHOOK_URL, "empty, or NOTIFY_SIGNING_SECRET must be set: every request is signed")
+        );
+    }
+    let mut socketio_url = read.optional(
+        keys::SOCKETIO_URL,
+        values::game_server_url,
+        "an http://, https://, ws:// or wss:// address without user, password and fragment, or empty to send nothing",
+    )?;
+    if notify_webhook_url.is_some() && socketio_url.take().is_some() && read.is_chosen(keys::SOCKETIO_URL) {
+        return Err(read.contradicts(keys::SOCKETIO_URL, "empty where NOTIFY_WEBHOOK_URL is set: events go one way or the other"));
+    }
     Ok(Settings {
         database_url: read.required(keys::DATABASE_URL, DatabaseUrl::parse, database_url::ALLOWED)?,
         auto_migrate: read.required(keys::AUTO_MIGRATE, values::boolean, BOOLEAN)?,
-        socketio_url: read.optional(
-            keys::SOCKETIO_URL,
-            values::game_server_url,
-            "an http://, https://, ws:// or wss:// address without user, password and fragment, or empty to send nothing",
-        )?,
+        socketio_url,
         socketio_auth_token: read.optional(
             keys::SOCKETIO_AUTH_TOKEN,
             |text| (!text.chars().any(char::is_control)).then(|| text.into()),
             "text without control characters, or empty for none",
+        )?,
+        socketio_namespace: read.required(
+            keys::SOCKETIO_NAMESPACE,
+            values::namespace,
+            "a namespace as in /game: a slash, and then no comma, question mark, number sign or white space",
+        )?,
+        socketio_ca_file: read.optional(
+            keys::SOCKETIO_CA_FILE,
+            |text| Some(options.working_directory.join(text)).filter(|file| trust::authorities(Some(file)).is_ok()),
+            "a readable file with at least one certificate in PEM form, or empty to trust whom the system trusts",
         )?,
         notify_ack_timeout: read.required(keys::NOTIFY_ACK_TIMEOUT, |text| values::seconds(text, 1..=300), SECONDS)?,
         notify_max_attempts: read.required(
@@ -41,6 +71,8 @@ pub(super) fn build(raw: Values, options: &LoadOptions) -> Result<Settings, Sett
             |text| values::whole(text, 0..=1_000_000).map(NonZeroU32::new),
             "a whole number from 1 to 1000000, or 0 to never give up",
         )?,
+        notify_signer,
+        notify_webhook_url,
         poll_interval: read.required(
             keys::POLL_INTERVAL_SECONDS,
             |text| values::whole(text, 1..=86_400).map(|seconds| std::time::Duration::from_secs(seconds.into())),
@@ -98,6 +130,21 @@ impl Texts<'_> {
         match self.raw.values.get(key.name) {
             Some(raw) if !raw.text.is_empty() => self.required(key, parse, allowed).map(Some),
             _ => Ok(None),
+        }
+    }
+}
+
+impl Texts<'_> {
+    /// Whether somebody chose this value: it is not the built-in default.
+    fn is_chosen(&self, key: Key) -> bool {
+        self.raw.values.get(key.name).is_some_and(|raw| raw.origin != Origin::Default)
+    }
+
+    /// The error about a value that does not go with another setting.
+    fn contradicts(&self, key: Key, allowed: &str) -> SettingsError {
+        match self.raw.values.get(key.name) {
+            Some(raw) => SettingsError::invalid(key.name, &raw.text, &raw.origin, allowed),
+            None => SettingsError::Merge { reason: format!("{} has no value", key.name) },
         }
     }
 }

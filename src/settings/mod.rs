@@ -26,6 +26,7 @@ use url::Url;
 
 use crate::domain::payout::{FirstReading, Policy};
 use crate::domain::{Amount, Currency, Rate};
+use crate::notify::Signer;
 
 pub use database_url::{Backend, DatabaseUrl};
 pub use error::{EXIT_CONFIG, Origin, SettingsError};
@@ -52,10 +53,19 @@ pub struct Settings {
     pub socketio_url: Option<Url>,
     /// `SOCKETIO_AUTH_TOKEN`: what the daemon authenticates itself with to the game server.
     pub socketio_auth_token: Option<SecretString>,
+    /// `SOCKETIO_NAMESPACE`: the Socket.IO namespace that is connected to.
+    pub socketio_namespace: String,
+    /// `SOCKETIO_CA_FILE`: the certificate authorities that vouch for the game server. `None`: those of the system.
+    pub socketio_ca_file: Option<PathBuf>,
     /// `NOTIFY_ACK_TIMEOUT`: how long an acknowledgement may take before an event is sent again.
     pub notify_ack_timeout: Duration,
     /// `NOTIFY_MAX_ATTEMPTS`: sendings of one event before it is given up. `None`: never given up.
     pub notify_max_attempts: Option<NonZeroU32>,
+    /// `NOTIFY_SIGNING_SECRET`: what each payload is signed with. `None`: payloads carry no signature.
+    pub notify_signer: Option<Signer>,
+    /// `NOTIFY_WEBHOOK_URL`: where events are posted to instead of through a socket; then there is no `socketio_url`, and there is
+    /// a signer. Its query may hold a token, so show it through [`redact_url`].
+    pub notify_webhook_url: Option<Url>,
     /// `POLL_INTERVAL_SECONDS`: from the beginning of one cycle to the next.
     pub poll_interval: Duration,
     /// `POOL_REQUEST_TIMEOUT`: for one whole request, unless the pool's file sets its own.

@@ -116,6 +116,17 @@ pub(super) fn game_server_url(text: &str) -> Option<Url> {
     (url.username().is_empty() && url.password().is_none() && url.fragment().is_none()).then_some(url)
 }
 
+/// Reads the address that events are posted to.
+pub(super) fn webhook_url(text: &str) -> Option<Url> {
+    game_server_url(text).filter(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+/// Reads a Socket.IO namespace. A comma ends it on the wire, and what follows a question mark is not part of it.
+pub(super) fn namespace(text: &str) -> Option<String> {
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, ',' | '?' | '#');
+    (text.starts_with('/') && text.len() <= 200 && text.chars().all(is_plain)).then(|| text.to_owned())
+}
+
 /// Whether an address leads to this machine only.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -137,6 +148,15 @@ mod tests {
         assert_eq!(seconds("300", 1..=300), Some(Duration::from_secs(300)));
         for bad in ["0", "0.99999999", "300.00000001", "-1", "1s", "", " 1", "1e400", "99999999999999999999"] {
             assert_eq!(seconds(bad, 1..=300), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_what_can_stand_on_the_wire() {
+        assert_eq!(namespace("/").as_deref(), Some("/"));
+        assert_eq!(namespace("/game-1/é").as_deref(), Some("/game-1/é"));
+        for bad in ["", "game", "/a,b", "/a b", "/a?token=1", "/a#b", "/a\n"] {
+            assert_eq!(namespace(bad), None, "{bad}");
         }
     }
 

@@ -35,7 +35,14 @@ pub(super) fn warnings(settings: &Settings) -> Vec<SettingWarning> {
     if in_the_clear && settings.socketio_auth_token.is_some() {
         warn(keys::SOCKETIO_URL, "the token is sent unencrypted to another machine; use https:// or wss://");
     }
-    if settings.socketio_url.is_none() {
+    if settings.notify_webhook_url.as_ref().is_some_and(|url| url.scheme() == "http" && !is_loopback(url)) {
+        warn(keys::NOTIFY_WEBHOOK_URL, "events are sent unencrypted to another machine; use https://");
+    }
+    let is_plain_websocket = settings.socketio_url.as_ref().is_some_and(|url| matches!(url.scheme(), "ws" | "wss"));
+    if is_plain_websocket && settings.socketio_namespace != "/" {
+        warn(keys::SOCKETIO_NAMESPACE, "a plain WebSocket has no namespaces; it is for http:// and https:// addresses");
+    }
+    if settings.socketio_url.is_none() && settings.notify_webhook_url.is_none() {
         warn(keys::SOCKETIO_URL, "it is empty: no player is notified, the events wait in the database");
     }
     if settings.first_reading == FirstReading::Award {

@@ -17,6 +17,8 @@ pub mod players;
 mod positions;
 pub mod prune;
 pub mod rebase;
+pub mod replay;
+pub mod resume;
 pub mod reversal;
 mod roster;
 mod schema;

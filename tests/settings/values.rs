@@ -10,6 +10,10 @@ use secrecy::ExposeSecret;
 
 use crate::{Place, with};
 
+/// A file with one certificate.
+const CA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/notify/testdata/loopback-certificate.pem");
+const SIGNING_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
 #[test]
 fn nothing_configured_gives_the_documented_defaults() {
     let settings = Place::new().load().unwrap();
@@ -17,7 +21,9 @@ fn nothing_configured_gives_the_documented_defaults() {
     assert_eq!(settings.database_url.backend(), Backend::Sqlite);
     assert!(!settings.auto_migrate);
     assert_eq!(settings.socketio_url.as_ref().unwrap().as_str(), "http://localhost:3000/");
-    assert!(settings.socketio_auth_token.is_none());
+    assert!(settings.socketio_auth_token.is_none() && settings.socketio_ca_file.is_none());
+    assert!(settings.notify_signer.is_none() && settings.notify_webhook_url.is_none());
+    assert_eq!(settings.socketio_namespace, "/");
     assert_eq!(settings.notify_ack_timeout, Duration::from_secs(10));
     assert_eq!(settings.notify_max_attempts.unwrap().get(), 50);
     assert_eq!(settings.poll_interval, Duration::from_secs(60));
@@ -70,8 +76,17 @@ fn good_values_are_accepted_and_bad_ones_name_their_variable() {
             &["ftp://a", "localhost:3000", "http://", "http://me:hunter2@a", "ws://hunter2@a", "http://a#b", "http:// a", "x"],
         ),
         ("SOCKETIO_AUTH_TOKEN", &["", "hunter2", "with spaces and $"], &["hunter2\n", "\u{7}hunter2"]),
+        ("SOCKETIO_NAMESPACE", &["/", "/game"], &["", "game", "/a,b", "/a?b"]),
+        ("SOCKETIO_CA_FILE", &["", CA_FILE], &["not/there.pem", "/", "/dev/null"]),
         ("NOTIFY_ACK_TIMEOUT", &["1", "300", "2.5"], &["", "0", "301", "-1", "ten", "1s"]),
         ("NOTIFY_MAX_ATTEMPTS", &["0", "1", "1000000"], &["", "-1", "1000001", "1.5", "+1"]),
+        (
+            "NOTIFY_SIGNING_SECRET",
+            &["", SIGNING_SECRET],
+            &["hunter2", "whsec_", "whsec_aHVudGVyMg==", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+        ),
+        // Alone it is refused, because nothing says how to sign.
+        ("NOTIFY_WEBHOOK_URL", &[""], &["https://a/hook", "ws://a", "ftp://a", "http://me:hunter2@a", "https://a#b", "x"]),
         ("POLL_INTERVAL_SECONDS", &["1", "60", "86400"], &["", "0", "86401", "abc", "1.5", "-60", "60s", &long]),
         ("POOL_REQUEST_TIMEOUT", &["1", "10", "300", "0.5e1"], &["", "0", "0.5", "300.1", "nan", "inf"]),
         (
@@ -138,6 +153,27 @@ fn an_error_reads_as_documented() {
 }
 
 #[test]
+fn events_go_through_the_socket_or_as_webhooks_and_never_both() {
+    let signed = || with("NOTIFY_SIGNING_SECRET", SIGNING_SECRET);
+    let webhook = || signed().env("NOTIFY_WEBHOOK_URL", "https://game.example/hook");
+    for place in [webhook(), webhook().env("SOCKETIO_URL", "")] {
+        let settings = place.load().unwrap();
+        assert_eq!(settings.notify_webhook_url.as_ref().unwrap().as_str(), "https://game.example/hook");
+        assert!(settings.socketio_url.is_none() && settings.notify_signer.is_some(), "the default gives way");
+        assert_eq!(settings.warnings(), []);
+    }
+    assert!(signed().load().unwrap().socketio_url.is_some());
+    assert_eq!(
+        webhook().env("SOCKETIO_URL", "http://game.example").error(),
+        r#"SOCKETIO_URL is "http://game.example" (environment): it must be empty where NOTIFY_WEBHOOK_URL is set: events go one way or the other"#
+    );
+    assert_eq!(
+        with("NOTIFY_WEBHOOK_URL", "https://game.example/?key=hunter2").error(),
+        r#"NOTIFY_WEBHOOK_URL is "https://game.example/?key=***" (environment): it must be empty, or NOTIFY_SIGNING_SECRET must be set: every request is signed"#
+    );
+}
+
+#[test]
 fn typed_values_are_what_was_written() {
     let settings = with("POOL_REQUEST_TIMEOUT", "2.5")
         .env("NOTIFY_MAX_ATTEMPTS", "0")
@@ -174,6 +210,10 @@ fn odd_settings_are_warned_about() {
         (&[("SOCKETIO_URL", "ws://127.0.0.1:1"), ("SOCKETIO_AUTH_TOKEN", "t")], &[]),
         (&[("SOCKETIO_URL", "http://game.example")], &[]),
         (&[("SOCKETIO_URL", "")], &["SOCKETIO_URL"]),
+        (&[("SOCKETIO_URL", "wss://game.example"), ("SOCKETIO_NAMESPACE", "/game")], &["SOCKETIO_NAMESPACE"]),
+        (&[("SOCKETIO_URL", "https://game.example"), ("SOCKETIO_NAMESPACE", "/game")], &[]),
+        (&[("NOTIFY_WEBHOOK_URL", "http://game.example"), ("NOTIFY_SIGNING_SECRET", SIGNING_SECRET)], &["NOTIFY_WEBHOOK_URL"]),
+        (&[("NOTIFY_WEBHOOK_URL", "http://127.0.0.1:1"), ("NOTIFY_SIGNING_SECRET", SIGNING_SECRET)], &[]),
         (&[("FIRST_READING", "award")], &["FIRST_READING"]),
     ];
     for (variables, expected) in cases {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pool_poller::actors::ledger::{CountWaiting, NextUndelivered, RecordDelivery, Recorded, RewardsReady, Subscribe};
 use pool_poller::domain::Points;
-use pool_poller::store::outbox::Attempt;
+use pool_poller::store::outbox::{Attempt, FIRST_PLAYER};
 use pool_poller::store::{connect, now_utc};
 
 use super::bench::{amount, figure, neighbour};
@@ -137,8 +137,8 @@ async fn what_became_of_notices_is_stored_and_offered_rows_follow_it() {
     bench.record("a", &[(1, "11"), (2, "11")]).await.expect("two awards");
     let next = |except: &[usize]| {
         let except = except.iter().map(|of| super::bench::player(*of)).collect();
-        let asked = bench.ledger.send(NextUndelivered { except, limit: 10 });
-        async { asked.await.expect("a living ledger").expect("the rows") }
+        let asked = bench.ledger.send(NextUndelivered { from: FIRST_PLAYER, except, limit: 10 });
+        async { asked.await.expect("a living ledger").expect("the rows").due }
     };
     let offered = next(&[]).await;
     assert_eq!(offered.iter().map(|row| row.player.0).collect::<Vec<_>>(), [1, 2]);
@@ -147,6 +147,7 @@ async fn what_became_of_notices_is_stored_and_offered_rows_follow_it() {
     let delivery = RecordDelivery {
         acknowledged: vec![offered[0].event_id],
         attempts: vec![Attempt { event_id: offered[1].event_id, next_at: later, dead: false }],
+        unreadable: vec![],
     };
     assert_eq!(bench.ledger.send(delivery).await.expect("a living ledger"), Ok(()));
     assert_eq!(next(&[]).await, [], "one is told, the other one not due");

@@ -33,7 +33,7 @@ async fn a_drained_ledger_at_rest_answers_at_once_and_still_stores_the_last_ackn
     within("the drain", bench.ledger.send(Drain)).await.expect("a living ledger");
     // The notifier comes after the ledger in the order of the end.
     let acknowledged = vec![bench.events().await[0].event_id.as_deref().expect("an id").parse().expect("an id")];
-    let delivery = RecordDelivery { acknowledged, attempts: vec![] };
+    let delivery = RecordDelivery { acknowledged, ..RecordDelivery::default() };
     assert_eq!(bench.ledger.send(delivery).await.expect("a living ledger"), Ok(()));
     within("the drain", bench.ledger.send(Drain)).await.expect("a living ledger");
     assert!(bench.events().await[0].notified);

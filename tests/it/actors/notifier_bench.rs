@@ -1,21 +1,22 @@
 //! A notifier between an outbox and a game server that the test plays.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use pool_poller::actors::ReportMetrics;
-use pool_poller::actors::ledger::{CountWaiting, LedgerError, NextUndelivered, RecordDelivery};
-use pool_poller::actors::notifier::{DeliveryRules, LedgerLink, Link, Notifier, OpenLink};
+use pool_poller::actors::ledger::{CountWaiting, LedgerError, NextUndelivered, RecordDelivery, RecordResume};
+use pool_poller::actors::notifier::{DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
 use pool_poller::actors::supervision::{Fatal, Fuse, Supervision};
 use pool_poller::clock::Clock;
 use pool_poller::domain::{EventId, PlayerId, Points};
 use pool_poller::notify::{Command, ConnectionEvent, DownReason, Protocol};
 use pool_poller::store::now_utc;
-use pool_poller::store::outbox::Undelivered;
+use pool_poller::store::outbox::{Look, Undelivered, Unreadable};
+use pool_poller::store::resume::Resumed;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -33,6 +34,18 @@ struct Row {
     due: Duration,
     told: bool,
     dead: bool,
+    unreadable: bool,
+}
+
+impl Row {
+    fn waits(&self) -> bool {
+        !self.told && !self.dead
+    }
+
+    /// The number that its row would have.
+    fn id(&self) -> i64 {
+        i64::from(self.award.player.0) * 1_000 + self.award.sequence
+    }
 }
 
 /// A ledger that the test plays, as far as it is an outbox.
@@ -43,6 +56,10 @@ pub(crate) struct Outbox {
     pub(crate) looks: RefCell<Vec<NextUndelivered>>,
     /// What was stored about notices.
     pub(crate) stored: RefCell<Vec<RecordDelivery>>,
+    /// What the server said that it has, message by message.
+    pub(crate) resumed: RefCell<Vec<Vec<(PlayerId, i64)>>>,
+    /// How many players one look visits.
+    pub(crate) visits: Cell<usize>,
     /// How many times it was asked to store something.
     pub(crate) stores: Cell<u32>,
     /// Cannot be asked for rows.
@@ -73,8 +90,16 @@ impl Outbox {
             due: Duration::ZERO,
             told: false,
             dead: false,
+            unreadable: false,
         });
         self.rows.borrow_mut().extend(rows);
+    }
+
+    /// Makes an award's row one that cannot be read.
+    pub(crate) fn spoil(&self, of: usize, sequence: i64) {
+        let mut rows = self.rows.borrow_mut();
+        let row = rows.iter_mut().find(|row| row.award.event_id == event(of, sequence));
+        row.expect("an award").unreadable = true;
     }
 
     /// Awards that were marked as told, and such that were given up.
@@ -83,22 +108,49 @@ impl Outbox {
         (rows.iter().filter(|row| row.told).count(), rows.iter().filter(|row| row.dead).count())
     }
 
-    fn next(&self, wanted: &NextUndelivered) -> Vec<Undelivered> {
-        let (rows, mut found) = (self.rows.borrow(), Vec::new());
-        let mut seen: HashSet<PlayerId> = wanted.except.iter().copied().collect();
-        for row in rows.iter().filter(|row| !row.told && !row.dead) {
-            let whose = row.award.player;
-            // Only a player's oldest is ever offered, and only when it is due.
-            if seen.insert(whose) && row.due <= self.clock.now() && found.len() < wanted.limit as usize {
-                found.push(row.award.clone());
+    fn next(&self, wanted: &NextUndelivered) -> Look {
+        let rows = self.rows.borrow();
+        // Each player's oldest, the only one that is ever offered.
+        let mut heads: BTreeMap<PlayerId, &Row> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.waits() && row.award.player >= wanted.from) {
+            heads.entry(row.award.player).or_insert(row);
+        }
+        let mut found = Look::default();
+        for (visited, (player, row)) in heads.into_iter().enumerate() {
+            if visited == self.visits.get() || found.due.len() == wanted.limit {
+                found.next = Some(player);
+                break;
+            }
+            if wanted.except.contains(&player) {
+                continue;
+            }
+            if row.unreadable {
+                found.unreadable.push(Unreadable { row: row.id(), player, why: "no number".to_owned() });
+            } else if row.due <= self.clock.now() {
+                found.due.push(row.award.clone());
             }
         }
         found
     }
 
+    fn resume(&self, last: &[(PlayerId, i64)]) -> Resumed {
+        let mut resumed = Resumed::default();
+        for row in self.rows.borrow_mut().iter_mut() {
+            let Some((_, sequence)) = last.iter().find(|(player, _)| *player == row.award.player) else { continue };
+            let has = row.award.sequence <= *sequence;
+            resumed.acknowledged += u64::from(has && !row.told);
+            resumed.again += u64::from(!has && !row.waits());
+            row.told = has;
+            row.dead = false;
+        }
+        self.resumed.borrow_mut().push(last.to_vec());
+        resumed
+    }
+
     fn store(&self, delivery: &RecordDelivery) {
         for row in self.rows.borrow_mut().iter_mut() {
             row.told |= delivery.acknowledged.contains(&row.award.event_id);
+            row.dead |= delivery.unreadable.contains(&row.id());
             if let Some(attempt) = delivery.attempts.iter().find(|attempt| attempt.event_id == row.award.event_id) {
                 row.award.attempts += 1;
                 row.dead = attempt.dead;
@@ -136,14 +188,25 @@ impl Bench {
         Self::with(true, NonZeroU32::new(max), 512)
     }
 
+    /// That waits so long for what a server says that it has.
+    pub(crate) fn with_resume_wait(resume_wait: Duration) -> Self {
+        Self::with_rules(true, DeliveryRules { resume_wait, ..rules(None) }, 512)
+    }
+
     /// `linked` is whether there is a game server at all, `room` what a link takes before it is read.
     pub(crate) fn with(linked: bool, max_attempts: Option<NonZeroU32>, room: usize) -> Self {
+        Self::with_rules(linked, rules(max_attempts), room)
+    }
+
+    fn with_rules(linked: bool, rules: DeliveryRules, room: usize) -> Self {
         let clock = Clock::start();
         let outbox = Rc::new(Outbox {
             clock,
             rows: RefCell::default(),
             looks: RefCell::default(),
             stored: RefCell::default(),
+            resumed: RefCell::default(),
+            visits: Cell::new(256),
             stores: Cell::default(),
             unreadable: Cell::default(),
             readonly: Cell::default(),
@@ -162,7 +225,6 @@ impl Bench {
             }
         });
         let (fuse, fatal) = Fuse::new();
-        let rules = DeliveryRules { ack_timeout: ACK_TIMEOUT, max_attempts };
         let supervision = Supervision::new("notifier", clock, fuse);
         let ledger = ledger_link(&outbox);
         let actor = Notifier::new(ledger, linked.then_some(open), rules, clock, supervision);
@@ -231,6 +293,10 @@ impl Bench {
     }
 }
 
+fn rules(max_attempts: Option<NonZeroU32>) -> DeliveryRules {
+    DeliveryRules { ack_timeout: ACK_TIMEOUT, max_attempts, window: WINDOW, resume_wait: Duration::ZERO }
+}
+
 fn ledger_link(outbox: &Rc<Outbox>) -> LedgerLink {
     let away = || LedgerError::Database("away".to_owned());
     let looking = Rc::clone(outbox);
@@ -251,10 +317,18 @@ fn ledger_link(outbox: &Rc<Outbox>) -> LedgerLink {
             Ok(())
         }
     });
+    let resuming = Rc::clone(outbox);
+    let resume = neighbour(move |RecordResume(last): RecordResume| {
+        let outbox = Rc::clone(&resuming);
+        async move {
+            tokio::time::sleep(outbox.storing.get()).await;
+            if outbox.readonly.get() { Err(away()) } else { Ok(outbox.resume(&last)) }
+        }
+    });
     let counting = Rc::clone(outbox);
     let count = neighbour(move |_: CountWaiting| {
         let waiting = counting.rows.borrow().iter().filter(|row| !row.told && !row.dead).count();
         std::future::ready(Ok(waiting as u64))
     });
-    LedgerLink { next: next.recipient(), record: record.recipient(), count: count.recipient() }
+    LedgerLink { next: next.recipient(), record: record.recipient(), resume: resume.recipient(), count: count.recipient() }
 }

@@ -119,7 +119,7 @@ fn a_look_leaves_out_the_players_of_whom_a_notice_is_under_way() {
         let last = looks.last().expect("it sweeps");
         let mut except: Vec<i32> = last.except.iter().map(|player| player.0).collect();
         except.sort_unstable();
-        assert_eq!((except, last.limit), (vec![1, 2], WINDOW as u64 - 2));
+        assert_eq!((except, last.limit), (vec![1, 2], WINDOW - 2));
     });
 }
 

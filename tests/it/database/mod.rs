@@ -9,6 +9,7 @@ mod histories;
 mod limits;
 mod outbox;
 mod plans;
+mod replay;
 mod schema;
 mod shared_wallets;
 

@@ -61,6 +61,7 @@ const INDEXES: &[&str] = &[
     "mining_events(event_time)",
     "mining_events(player_id,event_time)",
     "mining_events*(player_id,player_sequence)",
+    "mining_events*(player_id,player_sequence)",
     "mining_events*(position_id)",
     "player_wallets!(player_id,pool_name)",
     "player_wallets!(pool_name,address)",

@@ -1,0 +1,52 @@
+//! What a game server says that it has: the last sequence of each player.
+//!
+//! An award up to that sequence counts as acknowledged, for the server names it as one that it has. Every award above it goes out
+//! again with its old event id, be it that it was acknowledged before and the server has lost it, or that it was given up.
+
+use sea_orm::{DatabaseConnection, Value};
+
+use super::StoreError;
+use super::bulk::{BulkUpdate, Kind};
+use crate::domain::PlayerId;
+
+/// Players of one statement.
+pub const PLAYERS_PER_STATEMENT: usize = 500;
+
+/// What a server's statement changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// Awards that had not been acknowledged, and are by the statement.
+    pub acknowledged: u64,
+    /// Awards that were acknowledged or given up, and go out again.
+    pub again: u64,
+}
+
+/// Takes the statement of up to [`PLAYERS_PER_STATEMENT`] players, each named once.
+///
+/// # Errors
+/// When the database cannot be asked. What was changed until then is right, and doing it again is safe.
+pub async fn resume(db: &DatabaseConnection, last: &[(PlayerId, i64)]) -> Result<Resumed, StoreError> {
+    const KINDS: &[Kind] = &[Kind::Integer, Kind::BigInteger];
+    // Two statements, because each has a partial index of its own; either holds few rows, whatever was ever delivered.
+    const ACKNOWLEDGE: [&str; 2] = [
+        "mining_events.player_id = v.column1 AND mining_events.player_sequence <= v.column2 AND mining_events.notified = FALSE \
+         AND mining_events.delivery_dead = FALSE AND mining_events.player_sequence IS NOT NULL",
+        "mining_events.player_id = v.column1 AND mining_events.player_sequence <= v.column2 AND mining_events.notified = FALSE \
+         AND mining_events.delivery_dead = TRUE",
+    ];
+    const AGAIN: BulkUpdate = BulkUpdate {
+        table: "mining_events",
+        set: "notified = FALSE, delivery_dead = FALSE, delivery_attempts = 0, next_attempt_at = NULL",
+        on: "mining_events.player_id = v.column1 AND mining_events.player_sequence > v.column2 \
+             AND (mining_events.notified = TRUE OR mining_events.delivery_dead = TRUE)",
+        kinds: KINDS,
+    };
+    let rows = || last.iter().map(|(player, sequence)| -> Vec<Value> { vec![player.0.into(), (*sequence).into()] }).collect();
+    let mut resumed = Resumed::default();
+    for on in ACKNOWLEDGE {
+        let set = "notified = TRUE, delivery_dead = FALSE, next_attempt_at = NULL";
+        resumed.acknowledged += BulkUpdate { table: "mining_events", set, on, kinds: KINDS }.run(db, rows()).await?;
+    }
+    resumed.again = AGAIN.run(db, rows()).await?;
+    Ok(resumed)
+}
