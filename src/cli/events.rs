@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
+use chrono::NaiveDateTime;
 use entity::mining_events::{HELD, Model};
 use serde_json::{Value, json};
 
 use super::decision::{Who, exact, exact_or_null, plain, player_id, rfc3339, time};
+use super::moment::moment;
 use super::output::print;
 use super::table::{table, visible};
 use super::{Session, Stop};
 use crate::domain::PoolName;
 use crate::store::decisions::{self, Decided, EventRef};
 use crate::store::overview::{self, EventFilter};
+use crate::store::replay::{self, ReplayFilter};
 use crate::store::{now_utc, reversal};
 
 /// Subcommands of `events`.
@@ -53,6 +56,34 @@ pub(super) enum Command {
         #[arg(long)]
         allow_negative: bool,
     },
+    /// Send awards to the game again, with the same event ids, as if they had never been sent.
+    ///
+    /// The running daemon does it within a second. A game that has an award already knows it by its event_id and sequence. What is
+    /// given must hold together: --player with --dead are that player's given-up ones.
+    ///
+    /// Example: pool-poller events replay --dead --dry-run
+    Replay(Replay),
+}
+
+/// Arguments of `events replay`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["event", "player", "since", "dead"]))]
+pub(super) struct Replay {
+    /// Only this event, by its number or event_id.
+    #[arg(long, value_name = "ID")]
+    event: Option<EventRef>,
+    /// Only this player's, by name or id.
+    #[arg(long)]
+    player: Option<String>,
+    /// Only those found at this time or later: 2026-11-22, 2026-11-22T10:00 (UTC) or with an offset as in RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<NaiveDateTime>,
+    /// Only those whose delivery was given up.
+    #[arg(long)]
+    dead: bool,
+    /// Only say how many there are.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Arguments of `events list`.
@@ -85,7 +116,7 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
     let session = Session::load(config)?;
     // Who and why are asked for before anything is opened.
     let who = match &command {
-        Command::List(_) => None,
+        Command::List(_) | Command::Replay(_) => None,
         Command::Approve { who, .. } | Command::Reject { who, .. } | Command::Reverse { who, .. } => Some(who.operator()?),
     };
     let db = session.connect_existing().await?;
@@ -136,7 +167,16 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
             let new = done.event.id;
             print(format_args!("event {reversed} reversed by {} with event {new}: {taken}; {}", operator.by(), totals(&done)))?;
         }
-        // Every command but `list` has an operator.
+        (Command::Replay(args), _) => {
+            let Replay { event, player, since, dead, dry_run } = args;
+            let filter = ReplayFilter { event, player: player_id(&db, player.as_deref()).await?, since, dead };
+            let done = replay::replay(&db, &filter, dry_run).await.map_err(Stop::failed)?;
+            let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+            let (events, players) = (counted(done.events, "event"), counted(done.players, "player"));
+            let goes = if dry_run { "would be sent again" } else { "will be sent again by the running daemon" };
+            print(format_args!("{events} of {players} {goes}"))?;
+        }
+        // Every other command has an operator.
         (_, None) => {}
     }
     db.close().await.map_err(Stop::failed)

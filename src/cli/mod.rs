@@ -6,6 +6,7 @@ mod demo;
 mod events;
 mod explain;
 mod migrate;
+mod moment;
 mod once;
 mod output;
 mod players;

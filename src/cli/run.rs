@@ -25,7 +25,11 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         database = %settings.database_url,
-        game_server = settings.socketio_url.as_ref().map(|url| crate::settings::redact_url(url.as_str())),
+        game_server = settings
+            .notify_webhook_url
+            .as_ref()
+            .or(settings.socketio_url.as_ref())
+            .map(|url| crate::settings::redact_url(url.as_str())),
         pools = names.join(","),
         interval_seconds = settings.poll_interval.as_secs(),
         dry_run = args.dry_run,
