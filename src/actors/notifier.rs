@@ -83,6 +83,8 @@ pub struct Notifier {
     busy: HashSet<PlayerId>,
     /// What became of notices and is not stored yet.
     unsaved: RecordDelivery,
+    /// Acknowledged and not stored as such yet: a row that is found meanwhile is not sent.
+    settling: HashSet<EventId>,
     /// Whose players are released when `unsaved` is stored.
     unsaved_players: Vec<PlayerId>,
     saving: bool,
@@ -131,6 +133,7 @@ impl Notifier {
             in_flight: HashMap::new(),
             busy: HashSet::new(),
             unsaved: RecordDelivery::default(),
+            settling: HashSet::new(),
             unsaved_players: Vec::new(),
             saving: false,
             sweeps: 0,
@@ -227,6 +230,7 @@ impl Supervised for Notifier {
         self.saving = false;
         // What was being stored is unknown: the rows are offered again, and the game server knows their ids.
         self.unsaved = RecordDelivery::default();
+        self.settling.clear();
         self.unsaved_players.clear();
         self.busy.clear();
         self.drained.clear();

@@ -189,10 +189,13 @@ impl Keeper {
                 open.link.push(Message::text(frame));
                 self.outlet.push(event);
             }
-            Step::Up(sid) => {
+            Step::Up { sid, last } => {
                 open.up_since = Some(Instant::now());
                 open.link.expect_packets(open.session.silence_max());
                 self.outlet.push(ConnectionEvent::Up { protocol: self.dialer.protocol(), sid });
+                if !last.is_empty() {
+                    self.outlet.push(ConnectionEvent::Resume { last });
+                }
             }
             Step::Down(reason) => return Err(reason),
         }

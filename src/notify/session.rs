@@ -18,14 +18,14 @@ use super::redact::Redactor;
 use super::resume::{self, RESUME};
 use super::socketio::{self, Packet};
 use super::websocket::{self, Frame};
-use crate::domain::EventId;
+use crate::domain::{EventId, PlayerId};
 
 /// How many sent events wait for their acknowledgement; beyond, the oldest is forgotten and its caller will send it again.
 const IN_FLIGHT_MAX: usize = 65_536;
 /// The longest payload that is sent, in bytes; also what the write buffer is made for.
 const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 
-/// What the frame around a payload takes at most, in bytes: types, a 20-digit id, the event's name.
+/// What the frame around a payload takes at most beside the namespace, in bytes: types, a 20-digit id, the event's name.
 const ENVELOPE_BYTES: usize = 64;
 
 /// What a frame asks of the link.
@@ -35,8 +35,13 @@ pub(super) enum Step {
     Nothing,
     /// Write this text frame.
     Write(String),
-    /// The handshake is done; the server's name for us, if it gave one.
-    Up(Option<String>),
+    /// The handshake is done.
+    Up {
+        /// The server's name for us, if it gave one.
+        sid: Option<String>,
+        /// What the server said that it has before it let us in.
+        last: Vec<(PlayerId, i64)>,
+    },
     /// Tell the caller.
     Report(ConnectionEvent),
     /// Write this text frame and tell the caller.
@@ -52,8 +57,18 @@ pub(super) struct Session {
 }
 
 enum Dialect {
-    SocketIo { namespace: String, auth: Option<SecretString>, phase: Phase, silence_max: Option<Duration>, sent: SentById },
-    WebSocket { sent: BTreeSet<EventId> },
+    SocketIo {
+        namespace: String,
+        auth: Option<SecretString>,
+        phase: Phase,
+        silence_max: Option<Duration>,
+        sent: SentById,
+        /// Flask-SocketIO runs a server's `connect` handler before it lets us in, and sends first what that emits.
+        early: Vec<(PlayerId, i64)>,
+    },
+    WebSocket {
+        sent: BTreeSet<EventId>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,6 +94,7 @@ impl Session {
                 phase: Phase::AwaitsOpen,
                 silence_max: None,
                 sent: SentById::default(),
+                early: Vec::new(),
             },
             Protocol::WebSocket | Protocol::Webhook => Dialect::WebSocket { sent: BTreeSet::new() },
         };
@@ -90,7 +106,7 @@ impl Session {
         match self.dialect {
             // The server speaks first.
             Dialect::SocketIo { .. } => Step::Nothing,
-            Dialect::WebSocket { .. } => Step::Up(None),
+            Dialect::WebSocket { .. } => Step::Up { sid: None, last: Vec::new() },
         }
     }
 
@@ -155,7 +171,7 @@ impl Session {
     }
 
     fn on_packet(&mut self, packet: Packet, redactor: &Redactor) -> Result<Step, &'static str> {
-        let Dialect::SocketIo { namespace: ours, auth, phase, silence_max, sent } = &mut self.dialect else {
+        let Dialect::SocketIo { namespace: ours, auth, phase, silence_max, sent, early } = &mut self.dialect else {
             return Ok(Step::Nothing);
         };
         Ok(match (*phase, packet) {
@@ -163,7 +179,7 @@ impl Session {
                 *phase = Phase::AwaitsConnect;
                 *silence_max = ping_interval.checked_add(ping_timeout).filter(|silence| !silence.is_zero());
                 if let Some(bytes) = max_payload.and_then(|bytes| usize::try_from(bytes).ok()) {
-                    self.payload_bytes_max = self.payload_bytes_max.min(bytes.saturating_sub(ENVELOPE_BYTES));
+                    self.payload_bytes_max = self.payload_bytes_max.min(bytes.saturating_sub(ENVELOPE_BYTES + ours.len()));
                 }
                 let auth = auth.as_ref().map(|token| serde_json::json!({ "token": token.expose_secret() }).to_string());
                 Step::Write(socketio::encode_connect(ours, auth.as_deref()))
@@ -173,7 +189,7 @@ impl Session {
             (_, Packet::Close) => Step::Down(DownReason::ClosedByServer { code: None }),
             (Phase::AwaitsConnect, Packet::Connect { namespace, sid }) if namespace == *ours => {
                 *phase = Phase::Up;
-                Step::Up(sid.map(|sid| redactor.clean(&sid)))
+                Step::Up { sid: sid.map(|sid| redactor.clean(&sid)), last: std::mem::take(early) }
             }
             (_, Packet::ConnectError { namespace, message }) if namespace == *ours => {
                 Step::Down(DownReason::Refused { message: redactor.clean(&message) })
@@ -193,6 +209,14 @@ impl Session {
                     Some(id) => Step::Answer(socketio::encode_ack(ours, id, "[]"), event),
                     None => Step::Report(event),
                 }
+            }
+            (Phase::AwaitsConnect, Packet::Event { namespace, name, data, .. }) if namespace == *ours && name == RESUME => {
+                if let Some(last) = resume::from_arguments(&data) {
+                    // Nobody is let in after several of them.
+                    early.clear();
+                    early.extend(last);
+                }
+                Step::Nothing
             }
             (Phase::Up, Packet::Event { name, .. } | Packet::BinaryEvent { name, .. }) => {
                 Step::Report(ConnectionEvent::ServerEvent { name: redactor.clean(&name) })

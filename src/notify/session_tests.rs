@@ -22,8 +22,12 @@ fn socket_io_up() -> Session {
     let mut session = Session::new(Protocol::SocketIo, "/", None);
     assert_eq!(session.start(), Step::Nothing);
     assert_eq!(say(&mut session, OPEN), Ok(Step::Write("40".into())));
-    assert_eq!(say(&mut session, r#"40{"sid":"s1"}"#), Ok(Step::Up(Some("s1".into()))));
+    assert_eq!(say(&mut session, r#"40{"sid":"s1"}"#), Ok(up(Some("s1"))));
     session
+}
+
+fn up(sid: Option<&str>) -> Step {
+    Step::Up { sid: sid.map(str::to_owned), last: Vec::new() }
 }
 
 fn acked(number: u8) -> Result<Step, &'static str> {
@@ -42,7 +46,7 @@ fn the_token_goes_into_connect_and_the_clock_comes_from_open() {
     assert_eq!(session.silence_max(), Some(Duration::from_secs(45)));
     assert_eq!(session.farewell(), None);
     assert_eq!(say(&mut session, "2"), Ok(Step::Write("3".into())));
-    assert_eq!(say(&mut session, "40"), Ok(Step::Up(None)));
+    assert_eq!(say(&mut session, "40"), Ok(up(None)));
     assert_eq!(session.farewell().as_deref(), Some("41"));
 }
 
@@ -96,6 +100,39 @@ fn the_server_may_end_it_in_three_ways() {
 }
 
 #[test]
+fn everything_is_said_in_the_namespace_that_was_set() {
+    let mut session = Session::new(Protocol::SocketIo, "/game", Some("t".into()));
+    assert_eq!(say(&mut session, OPEN), Ok(Step::Write(r#"40/game,{"token":"t"}"#.into())));
+    assert_eq!(say(&mut session, r#"40{"sid":"other"}"#), Ok(Step::Nothing), "that is the default namespace");
+    assert_eq!(say(&mut session, r#"40/game,{"sid":"s1"}"#), Ok(up(Some("s1"))));
+    assert_eq!(session.send(event_id(1), "{}").as_deref(), Ok(r#"42/game,0["mining_reward",{}]"#));
+    assert_eq!(say(&mut session, "430[]"), Ok(Step::Nothing));
+    assert_eq!(say(&mut session, "43/game,0[]"), acked(1));
+    assert_eq!(session.farewell().as_deref(), Some("41/game,"));
+    let refused = DownReason::Refused { message: "Invalid namespace".into() };
+    let mut session = Session::new(Protocol::SocketIo, "/nowhere", None);
+    assert_eq!(say(&mut session, OPEN), Ok(Step::Write("40/nowhere,".into())));
+    assert_eq!(say(&mut session, r#"44/nowhere,{"message":"Invalid namespace"}"#), Ok(Step::Down(refused)));
+}
+
+#[test]
+fn a_server_says_what_it_has_and_is_answered_where_it_asks_for_it() {
+    let last = vec![(PlayerId(1), 7), (PlayerId(2), 0)];
+    let event = || ConnectionEvent::Resume { last: last.clone() };
+    let mut session = socket_io_up();
+    assert_eq!(say(&mut session, r#"42["resume",{"1":7,"2":0}]"#), Ok(Step::Report(event())));
+    assert_eq!(say(&mut session, r#"4212["resume",{"1":7,"2":0}]"#), Ok(Step::Answer("4312[]".into(), event())));
+    assert_eq!(say(&mut session, r#"42["resume",7]"#), Err("resume"));
+    let mut session = Session::new(Protocol::SocketIo, "/", None);
+    say(&mut session, OPEN).unwrap();
+    assert_eq!(say(&mut session, r#"42["resume",{"1":7,"2":0}]"#), Ok(Step::Nothing));
+    assert_eq!(say(&mut session, "40"), Ok(Step::Up { sid: None, last: last.clone() }), "said before it let us in");
+    let mut session = Session::new(Protocol::WebSocket, "/", None);
+    assert_eq!(say(&mut session, r#"{"type":"resume","sequences":{"1":7,"2":0}}"#), Ok(Step::Report(event())));
+    assert_eq!(say(&mut session, r#"{"type":"resume"}"#), Err("resume"));
+}
+
+#[test]
 fn what_nobody_asked_for_is_counted_and_survived() {
     let mut session = socket_io_up();
     let named = |name: &str| Ok(Step::Report(ConnectionEvent::ServerEvent { name: name.into() }));
@@ -110,8 +147,8 @@ fn what_nobody_asked_for_is_counted_and_survived() {
 #[test]
 fn a_payload_above_the_servers_limit_is_never_sent() {
     let mut session = socket_io_up();
-    assert!(session.send(event_id(1), &"x".repeat(1_936)).is_ok());
-    assert!(session.send(event_id(2), &"x".repeat(1_937)).is_err());
+    assert!(session.send(event_id(1), &"x".repeat(1_935)).is_ok());
+    assert!(session.send(event_id(2), &"x".repeat(1_936)).is_err());
 }
 
 #[test]
@@ -127,7 +164,7 @@ fn unacknowledged_events_are_bounded_and_the_oldest_is_forgotten() {
 #[test]
 fn a_plain_websocket_acknowledges_by_event_id() {
     let mut session = Session::new(Protocol::WebSocket, "/", None);
-    assert_eq!((session.start(), session.farewell()), (Step::Up(None), None));
+    assert_eq!((session.start(), session.farewell()), (up(None), None));
     assert_eq!(session.send(event_id(1), r#"{"a":1}"#).as_deref(), Ok(r#"{"type":"mining_reward","a":1}"#));
     assert!(session.send(event_id(2), "[]").is_err());
     let capitals = event_id(1).to_string().to_uppercase();

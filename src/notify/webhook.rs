@@ -178,13 +178,14 @@ fn take(done: Done, state: State, outlet: &mut Outlet, backoff: &mut Backoff, en
         Answer::NotTaken(_) if !is_up && !is_probe => return state,
         _ => {}
     }
-    if is_probe {
-        outlet.push(ConnectionEvent::Up { protocol: Protocol::Webhook, sid: None });
-    }
     outlet.push(match answer {
         Answer::NotTaken(message) => ConnectionEvent::Nacked { event_id, message },
         _ => ConnectionEvent::Acked { event_id },
     });
+    if is_probe {
+        // Last, so that what was just acknowledged is not sent once more.
+        outlet.push(ConnectionEvent::Up { protocol: Protocol::Webhook, sid: None });
+    }
     if is_up || is_probe {
         backoff.reset();
         return State::Up;

@@ -1,10 +1,12 @@
 // A real Socket.IO 4 server for the tests: it accepts `mining_reward`, acknowledges it, relays it to the room that the event
 // names, and prints each fact as one line of JSON on standard output, where the test reads it.
 //
-//   node server.mjs [--port N] [--mode ack|noack] [--ping-interval-ms N] [--ping-timeout-ms N]
+//   node server.mjs [--port N] [--mode ack|noack] [--namespace /NAME] [--recovery] [--ping-interval-ms N] [--ping-timeout-ms N]
 //
 //   --port             0 (default): a free one, on 127.0.0.1
 //   --mode             noack: events are received and never acknowledged
+//   --namespace        the namespace that clients come into; the default is /
+//   --recovery         with connection state recovery
 //   INTEROP_AUTH_TOKEN in the environment: a client must bring it as `auth.token`, else it is refused
 //   POOL_POLLER_TEST_NODE_MODULES      where the `socket.io` package is installed
 //
@@ -35,6 +37,8 @@ const { values: options } = parseArgs({
   options: {
     port: { type: 'string', default: '0' },
     mode: { type: 'string', default: 'ack' },
+    namespace: { type: 'string', default: '/' },
+    recovery: { type: 'boolean', default: false },
     'ping-interval-ms': { type: 'string', default: '25000' },
     'ping-timeout-ms': { type: 'string', default: '20000' },
   },
@@ -47,10 +51,12 @@ const token = process.env.INTEROP_AUTH_TOKEN ?? '';
 const tell = (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`);
 
 const server = http.createServer();
-const io = new Server(server, {
+const everything = new Server(server, {
+  ...(options.recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 120_000, skipMiddlewares: true } } : {}),
   pingInterval: Number(options['ping-interval-ms']),
   pingTimeout: Number(options['ping-timeout-ms']),
 });
+const io = everything.of(options.namespace);
 
 io.use((socket, next) => {
   if (token !== '' && socket.handshake.auth?.token !== token) {
@@ -82,7 +88,7 @@ io.on('connection', (socket) => {
     });
     const room = payload?.room;
     if (typeof room === 'string') {
-      tell({ relayed: room, members: io.sockets.adapter.rooms.get(room)?.size ?? 0 });
+      tell({ relayed: room, members: io.adapter.rooms.get(room)?.size ?? 0 });
       io.to(room).emit('mining_reward', payload);
     }
     if (options.mode === 'ack' && hasCallback) callback({ ok: true });
@@ -97,7 +103,7 @@ server.on('error', (error) => {
 server.listen(Number(options.port), '127.0.0.1', () => tell({ listening: server.address().port }));
 
 const stop = () => {
-  io.disconnectSockets(true);
+  everything.disconnectSockets(true);
   process.exit(0);
 };
 process.on('SIGTERM', stop);

@@ -3,10 +3,12 @@
 #
 # need_parts                sets cargo, node, pg_bin; ends the script with one line for each part that is missing
 # npm_modules SOURCE CACHE  sets node_modules: the locked dependencies of the npm package in SOURCE, installed below CACHE
+# python_venv SOURCE CACHE  sets python: an interpreter with what SOURCE/requirements.txt locks, installed below CACHE
 
 pg_version_min=12
 node_version_min=18
-cargo='' node='' npm='' pg_bin='' node_modules=''
+python_minor_min=9
+cargo='' node='' npm='' pg_bin='' node_modules='' python3='' python=''
 
 # The major version in what a program says of itself, or 0.
 major_version() {
@@ -40,11 +42,19 @@ find_node() {
   npm=$(command -v npm) || npm=''
 }
 
+# A Python 3 that can make virtual environments with pip in them, which Debian has in a package of its own.
+find_python() {
+  python3=$(command -v python3) || python3=''
+  [[ -n $python3 ]] || return 0
+  "$python3" -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, $python_minor_min))" 2>/dev/null || python3=''
+}
+
 # Fills `missing` (for people) and `packages` (Debian's names).
 find_parts() {
   missing=() packages=()
   find_postgres
   find_node
+  find_python
   if [[ -z $pg_bin ]]; then
     missing+=("PostgreSQL $pg_version_min or later, the server (initdb, postgres, pg_ctl)")
     packages+=(postgresql)
@@ -56,6 +66,10 @@ find_parts() {
   if [[ -z $npm ]]; then
     missing+=("npm")
     packages+=(npm)
+  fi
+  if [[ -z $python3 ]]; then
+    missing+=("Python 3.$python_minor_min or later with venv and ensurepip")
+    packages+=(python3 python3-venv)
   fi
   if ! command -v cc >/dev/null; then
     missing+=("a C compiler (cc)")
@@ -122,4 +136,30 @@ npm_modules() {
   fi
   # Another run may have been faster; its copy is as good.
   mv -T "$fresh" "$cache/$key" 2>/dev/null || rm -rf -- "$fresh"
+}
+
+# The same for Python. A virtual environment does not bear being moved, so it is made where it stays, and marked when it is whole.
+python_venv() {
+  local source=$1 cache=$2 key home lock
+  key=$({ "$python3" --version && cat "$source/requirements.txt"; } | sha256sum | cut -c 1-16)
+  home=$cache/python-$key
+  python=$home/bin/python
+  [[ ! -f $home/complete ]] || return 0
+  mkdir -p "$cache"
+  exec {lock}>"$cache/python.lock"
+  flock "$lock"
+  if [[ ! -f $home/complete ]]; then
+    rm -rf -- "$home"
+    if ! {
+      "$python3" -m venv "$home" &&
+        "$python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --only-binary :all: \
+          --requirement "$source/requirements.txt" && "$python" -m pip check --disable-pip-version-check
+    } </dev/null >"$cache/pip.log" 2>&1; then
+      printf 'tests/run: pip could not install what tests/interop depends on:\n' >&2
+      tail -n 15 "$cache/pip.log" >&2
+      exit 1
+    fi
+    : >"$home/complete"
+  fi
+  exec {lock}>&-
 }

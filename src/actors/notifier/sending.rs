@@ -103,7 +103,7 @@ impl Notifier {
     fn send_all(&mut self, found: Vec<Undelivered>) {
         for event in found {
             // The link may have broken since, or the row may be under way by an earlier look.
-            if !self.up || self.busy.contains(&event.player) {
+            if !self.up || self.busy.contains(&event.player) || self.settling.contains(&event.event_id) {
                 continue;
             }
             let (event_id, player) = (event.event_id, event.player);
@@ -147,6 +147,7 @@ impl Notifier {
             self.metrics.ack_time.record(self.clock.now().saturating_sub(sent.sent_at));
             self.unsaved_players.push(sent.player);
         }
+        self.settling.insert(event_id);
         self.unsaved.acknowledged.push(event_id);
         self.save(ctx);
     }
@@ -200,6 +201,9 @@ impl Notifier {
             if let Ok(Ok(())) = outcome {
                 for player in players {
                     actor.busy.remove(&player);
+                }
+                for event_id in delivery.acknowledged {
+                    actor.settling.remove(&event_id);
                 }
                 actor.save(ctx);
                 actor.look(ctx);

@@ -44,6 +44,24 @@ fn an_acknowledgement_that_is_being_stored_survives_the_break() {
 }
 
 #[test]
+fn what_is_acknowledged_while_the_link_is_down_is_not_sent_again_before_that_is_stored() {
+    paused(async {
+        let bench = Bench::new();
+        bench.outbox.award(1, 2);
+        bench.outbox.storing.set(secs(5));
+        bench.up().await;
+        assert_eq!(bench.sent(), [(1, 1)]);
+        bench.down().await;
+        bench.ack(1, 1).await;
+        bench.up().await;
+        wait(secs(4)).await;
+        assert_eq!(bench.sent(), [], "it is known to have arrived");
+        wait(secs(2)).await;
+        assert_eq!((bench.sent(), bench.outbox.told_and_dead()), (vec![(1, 2)], (1, 0)));
+    });
+}
+
+#[test]
 fn a_link_that_goes_up_and_down_all_the_time_loses_nothing() {
     paused(async {
         let bench = Bench::new();

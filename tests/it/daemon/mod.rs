@@ -19,9 +19,12 @@ mod doubts;
 mod faults;
 mod interop;
 mod metrics;
+mod pile;
+mod readme;
 mod refusals;
 mod roster;
 mod shapes;
 mod shutdown;
+mod weather;
 
 use basics::{DEADLINE, amount, eventually, money, on_both_engines};

@@ -142,6 +142,11 @@ impl Daemon {
         kill(pid, signal).expect("the program is there");
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has not ended.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("the program can be waited for").is_none()

@@ -1,24 +1,43 @@
-//! The real Socket.IO server of `tests/interop`, as a child process.
+//! The real Socket.IO servers of `tests/interop`, as child processes.
 
+use std::cell::RefCell;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::lines::Lines;
 use super::{required_env, tests_file};
 
-/// Node is slow to start on a busy machine.
+/// Node and Python are slow to start on a busy machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Which server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Library {
+    /// `socket.io` of npm.
+    Node,
+    /// The same with connection state recovery.
+    NodeWithRecovery,
+    /// `Flask-SocketIO` of PyPI.
+    Flask,
+    /// `python-socketio` of PyPI, alone.
+    Python,
+}
 
 /// How the server behaves.
 pub(crate) struct InteropOptions {
+    pub(crate) library: Library,
     /// 0 picks a free one.
     pub(crate) port: u16,
     /// What a client must bring as `auth.token`; `None` lets everybody in.
     pub(crate) auth_token: Option<String>,
     /// Whether events are acknowledged.
     pub(crate) acks: bool,
+    /// The namespace that it lets clients into; only Node's has others than the default.
+    pub(crate) namespace: &'static str,
     /// How often the server pings.
     pub(crate) ping_interval_ms: u32,
     /// How long it waits for the pong.
@@ -27,7 +46,15 @@ pub(crate) struct InteropOptions {
 
 impl Default for InteropOptions {
     fn default() -> Self {
-        Self { port: 0, auth_token: None, acks: true, ping_interval_ms: 25_000, ping_timeout_ms: 20_000 }
+        Self {
+            library: Library::Node,
+            port: 0,
+            auth_token: None,
+            acks: true,
+            namespace: "/",
+            ping_interval_ms: 25_000,
+            ping_timeout_ms: 20_000,
+        }
     }
 }
 
@@ -37,6 +64,8 @@ pub(crate) struct InteropServer {
     /// The end of its input ends the server; `None` once that happened.
     input: Option<ChildStdin>,
     facts: Lines,
+    /// Facts that were passed over.
+    passed: RefCell<Vec<Value>>,
     port: u16,
 }
 
@@ -46,21 +75,39 @@ impl InteropServer {
     /// # Panics
     /// When `POOL_POLLER_TEST_NODE` or `POOL_POLLER_TEST_NODE_MODULES` is missing or it does not start.
     pub(crate) fn start(options: &InteropOptions) -> Self {
-        let mut command = Command::new(required_env("POOL_POLLER_TEST_NODE"));
+        let mut command = match options.library {
+            Library::Node | Library::NodeWithRecovery => {
+                let mut node = Command::new(required_env("POOL_POLLER_TEST_NODE"));
+                node.arg(tests_file("interop/server.mjs"))
+                    .args(["--namespace", options.namespace])
+                    .args((options.library == Library::NodeWithRecovery).then_some("--recovery"))
+                    .env("POOL_POLLER_TEST_NODE_MODULES", required_env("POOL_POLLER_TEST_NODE_MODULES"));
+                node
+            }
+            Library::Flask | Library::Python => {
+                let library = if options.library == Library::Flask { "flask-socketio" } else { "python-socketio" };
+                let mut python = Command::new(required_env("POOL_POLLER_TEST_PYTHON"));
+                python
+                    .arg(tests_file("interop/server.py"))
+                    .args(["--library", library])
+                    .env("INTEROP_SCHEMAS", concat!(env!("CARGO_MANIFEST_DIR"), "/config/schema"))
+                    // What a failing handler says belongs to nobody's test.
+                    .stderr(if options.acks { Stdio::inherit() } else { Stdio::null() });
+                python
+            }
+        };
         command
-            .arg(tests_file("interop/server.mjs"))
             .args(["--port", &options.port.to_string()])
             .args(["--mode", if options.acks { "ack" } else { "noack" }])
             .args(["--ping-interval-ms", &options.ping_interval_ms.to_string()])
             .args(["--ping-timeout-ms", &options.ping_timeout_ms.to_string()])
-            .env("POOL_POLLER_TEST_NODE_MODULES", required_env("POOL_POLLER_TEST_NODE_MODULES"))
             .env("INTEROP_AUTH_TOKEN", options.auth_token.as_deref().unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        let mut child = command.spawn().expect("node starts");
-        let facts = Lines::read("tests/interop/server.mjs", child.stdout.take().expect("its output is a pipe"));
+        let mut child = command.spawn().expect("the server starts");
+        let facts = Lines::read("a server of tests/interop", child.stdout.take().expect("its output is a pipe"));
         let input = child.stdin.take();
-        let mut server = Self { child, input, facts, port: options.port };
+        let mut server = Self { child, input, facts, passed: RefCell::default(), port: options.port };
         let listening = server.wait_for("listening", START_DEADLINE);
         server.port = listening["listening"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
         server
@@ -88,7 +135,19 @@ impl InteropServer {
             if fact.get(name).is_some() {
                 return fact;
             }
+            self.passed.borrow_mut().push(fact);
         }
+    }
+
+    /// The facts with the field `name` that were passed over until now.
+    pub(crate) fn seen(&self, name: &str) -> Vec<Value> {
+        self.passed.borrow().iter().filter(|fact| fact.get(name).is_some()).cloned().collect()
+    }
+
+    /// Stops the whole process where it is, as a machine that hangs does, or lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let pid = Pid::from_raw(self.child.id().try_into().expect("a process id"));
+        kill(pid, if frozen { Signal::SIGSTOP } else { Signal::SIGCONT }).expect("the server is there");
     }
 
     /// Closes all connections and ends the server, as a deployment does.
@@ -108,7 +167,7 @@ impl Drop for InteropServer {
     fn drop(&mut self) {
         drop(self.input.take());
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            eprintln!("tests/interop/server.mjs: {error}");
+            eprintln!("a server of tests/interop: {error}");
         }
     }
 }

@@ -6,6 +6,9 @@ pub(crate) mod interop;
 pub(crate) mod lines;
 pub(crate) mod own_cluster;
 pub(crate) mod pg;
+pub(crate) mod player;
+pub(crate) mod proxy;
+pub(crate) mod readme;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,157 @@
+//! A game server that was down for long: `POOL_POLLER_TEST_PILE` awards (default 5000) wait in the database.
+//!
+//! The daemon's memory does not grow with them, and they are told in order afterwards; the rate is printed beside that of a bare
+//! loop of frames and echoes of the same length over the same library.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use nix::sys::signal::Signal;
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{accept_async, connect_async};
+
+use super::bench::{Bench, Engine};
+use super::process::Daemon;
+use super::{DEADLINE, eventually, on_both_engines};
+
+on_both_engines!(what_piles_up_takes_no_memory_and_is_told_in_order_afterwards);
+
+/// More than the window, so that players wait for each other's turn.
+const PLAYERS: usize = 1_000;
+const GROWTH_KIB_MAX: u64 = 10 * 1024;
+/// Events under way at once, as in the daemon.
+const WINDOW: usize = 256;
+
+fn pile() -> usize {
+    std::env::var("POOL_POLLER_TEST_PILE").ok().and_then(|count| count.parse().ok()).unwrap_or(5_000)
+}
+
+fn what_piles_up_takes_no_memory_and_is_told_in_order_afterwards(engine: Engine) {
+    let count = pile();
+    let mut bench = Bench::new(engine);
+    bench.game.stop();
+    // The game server is not there: only every 30 s at most is looked for it, so the memory is that of a daemon at rest.
+    bench.set("SNAPSHOT_RETENTION_DAYS", "0");
+    let daemon = bench.start();
+    daemon.wait_for("game_server_disconnected");
+    daemon.cycles(2);
+    let at_rest = memory_kib(&daemon, "VmRSS");
+    pile_up(&bench, engine, count);
+    assert_eq!(bench.rows.texts("SELECT CAST(COUNT(*) AS TEXT) FROM mining_events WHERE notified = FALSE"), [count.to_string()]);
+    // It counts them every 30 s; a few cycles and reconnects more.
+    daemon.cycles(5);
+    eventually("the awards are counted", DEADLINE, || {
+        daemon.signal(Signal::SIGUSR1);
+        let dump = daemon.logged().into_iter().rev().find(|event| event["message"] == "metrics_dump")?;
+        std::thread::sleep(Duration::from_millis(500));
+        (dump.pointer("/metrics/notifier/waiting")?.as_u64()? == count as u64).then_some(())
+    });
+    let piled_up = memory_kib(&daemon, "VmRSS");
+    let growth = piled_up.saturating_sub(at_rest);
+    assert!(growth <= GROWTH_KIB_MAX, "it grew by {growth} KiB with {count} awards");
+
+    bench.game.start_again().expect("the same port");
+    bench.game.wait_connections(1, DEADLINE, |clients| clients.current).expect("connected");
+    let began = Instant::now();
+    bench.game.wait_for(count as u64, Duration::from_secs(3_600)).expect("everything arrives");
+    let took = began.elapsed();
+    let most = memory_kib(&daemon, "VmHWM");
+    assert!(most.saturating_sub(at_rest) <= GROWTH_KIB_MAX, "it grew to {most} from {at_rest} KiB while it told them");
+    eventually("everything is marked", DEADLINE, || {
+        let left = bench.rows.texts("SELECT CAST(COUNT(*) AS TEXT) FROM mining_events WHERE notified = FALSE");
+        (left == ["0"]).then_some(())
+    });
+    let received = bench.game.received();
+    assert_eq!(received.len(), count, "each once");
+    assert!(received.iter().all(|notice| notice.acked));
+    let mut told: BTreeMap<i64, i64> = BTreeMap::new();
+    for notice in &received {
+        let number = |name: &str| notice.payload[name].as_i64().expect("a number");
+        let last = told.entry(number("player_id")).or_insert(0);
+        assert_eq!(number("sequence"), *last + 1, "in order and without a gap");
+        *last += 1;
+    }
+    daemon.stop();
+
+    let bare = echo_loop(count, received[0].raw.len());
+    let rate = |took: Duration| count as u128 * 1_000_000 / took.as_micros().max(1);
+    println!(
+        "{engine:?}: {count} awards of {PLAYERS} players in {took:.2?}, {} a second; bare echo loop: {bare:.2?}, {} a second; \
+         memory {at_rest} KiB at rest, {piled_up} KiB with the pile, {most} KiB at most",
+        rate(took),
+        rate(bare)
+    );
+}
+
+/// Awards that wait, in the order in which a ledger would have numbered them.
+fn pile_up(bench: &Bench, engine: Engine, count: usize) {
+    let numbers = |count: usize| match engine {
+        Engine::PostgreSql => format!("generate_series(1, {count}) AS s(n)"),
+        Engine::Sqlite => {
+            format!("(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count}) SELECT n FROM s)")
+        }
+    };
+    bench.rows.execute(&format!(
+        "INSERT INTO players (id, username, email, wallet_address) SELECT n, 'p' || n, 'm' || n, 'w' || n FROM {}",
+        numbers(PLAYERS)
+    ));
+    let padded = "substr('000000000000' || n, length('000000000000' || n) - 11)";
+    bench.rows.execute(&format!(
+        "INSERT INTO mining_events (player_id, pool_name, advc_amount, ap_awarded, previous_paid, current_paid, processed, event_id, \
+         player_sequence, total_ap_after, total_advc_after) SELECT (n - 1) % {PLAYERS} + 1, 'rplant', '1.5', '150', '0', '1.5', TRUE, \
+         '00000000-0000-5000-8000-' || {padded}, (n - 1) / {PLAYERS} + 1, '150', '1.5' FROM {}",
+        numbers(count)
+    ));
+}
+
+/// A figure of the daemon's memory.
+fn memory_kib(daemon: &Daemon, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a figure");
+    line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+}
+
+/// How long `count` text frames of `bytes` take there and back, so many under way at once as the daemon has.
+fn echo_loop(count: usize, bytes: usize) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    // On a thread of its own, as the game server is.
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            listener.set_nonblocking(true).expect("a socket");
+            let listener = TcpListener::from_std(listener).expect("a listener");
+            let (stream, _) = listener.accept().await.expect("a client");
+            let mut socket = accept_async(stream).await.expect("an upgrade");
+            while let Some(Ok(message)) = socket.next().await {
+                if message.is_text() && socket.send(message).await.is_err() {
+                    break;
+                }
+            }
+        });
+    });
+    let took = runtime.block_on(async {
+        let (socket, _) = connect_async(format!("ws://{address}")).await.expect("a connection");
+        let (mut sink, mut stream) = socket.split();
+        let text = "x".repeat(bytes);
+        let began = Instant::now();
+        let (mut sent, mut echoed) = (0, 0);
+        while echoed < count {
+            while sent < count && sent - echoed < WINDOW {
+                sink.feed(Message::text(text.as_str())).await.expect("a frame");
+                sent += 1;
+            }
+            sink.flush().await.expect("frames");
+            stream.next().await.expect("an echo").expect("a frame");
+            echoed += 1;
+        }
+        let took = began.elapsed();
+        sink.close().await.expect("closed");
+        took
+    });
+    server.join().expect("a server without a panic");
+    took
+}
