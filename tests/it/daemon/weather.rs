@@ -27,7 +27,7 @@ fn in_a_storm_no_award_is_lost_repetitions_keep_their_id_and_each_player_is_told
     let weather = Weather {
         drops_percent: 20,
         delay_max: Duration::from_millis(60),
-        cuts_after: Some((Duration::from_secs(1), Duration::from_secs(4))),
+        cuts_after: Some((Duration::from_secs(1), Duration::from_secs(8))),
     };
     let proxy = Proxy::start(bench.game.address(), weather);
     bench.set("SOCKETIO_URL", &proxy.url());
