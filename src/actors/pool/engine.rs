@@ -145,8 +145,7 @@ impl Engine {
             // was asked since.
             self.shared.breaker.borrow_mut().trip(self.clock.now(), PANIC_PAUSE, fastrand::u32(..));
         }
-        self.shared.agenda.borrow_mut().forget_requests();
-        self.shared.close_rounds(true, self.clock.now(), false);
+        self.shared.abandon(self.clock.now());
         broken
     }
 
@@ -164,7 +163,9 @@ impl Engine {
         let one_at_a_time = |at: Duration| if running > 0 { Next::Wait } else { Next::At(at.max(paced)) };
         let ends_at = self.shared.ends_at.get();
         let not_before = if self.network.is_lost() {
-            Some(self.shared.started_at.get().unwrap_or_default() + RECHECK)
+            // What is left of the breaker's pauses is what the pool asked for.
+            let asked_for = self.shared.breaker.borrow().open_until().unwrap_or_default();
+            Some(asked_for.max(self.shared.started_at.get().unwrap_or_default() + RECHECK))
         } else {
             match self.shared.breaker.borrow_mut().permit(now) {
                 Permit::NotBefore(until) => Some(until),

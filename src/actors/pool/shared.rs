@@ -96,7 +96,7 @@ impl Shared {
         self.news.notify_one();
     }
 
-    /// The engine is gone without having ended: nothing of what it did goes on.
+    /// The engine is gone: nothing of what it did goes on, and a round that began in its last moments is over too.
     pub(super) fn abandon(&self, now: Duration) {
         let mut agenda = self.agenda.borrow_mut();
         agenda.give_up();

@@ -11,7 +11,7 @@ use pool_poller::pools::{Excerpt, Failure};
 
 use super::bench::{figure, paused, secs};
 use super::log::Log;
-use super::pool_bench::{Bench, Fetched, PACE, good, timeout};
+use super::pool_bench::{Bench, Fetched, PACE, good, rate_limited, timeout};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 const WALLETS: usize = 40;
@@ -103,6 +103,21 @@ fn a_lost_network_is_held_against_no_pool_and_all_are_asked_soon_after_it_is_bac
             assert!((1_700..=1_810).contains(&metrics.offline_seconds), "{metrics:?}");
         });
     }
+}
+
+#[test]
+fn a_pool_that_asked_to_be_left_alone_is_left_alone_although_the_network_is_gone() {
+    paused(async {
+        let three = Three::new();
+        three.run(secs(120)).await;
+        three.answer([|| rate_limited(secs(600)), good, good]);
+        three.run(secs(240)).await;
+        three.answer([no_route; 3]);
+        three.run(secs(600)).await;
+        let [a, b, _] = three.asked(secs(240), secs(600));
+        assert!(a == 0 && b > 50, "{a} {b}");
+        assert!(three.network.metrics().offline);
+    });
 }
 
 #[test]
