@@ -18,6 +18,8 @@ use crate::domain::{Amount, EventId, PlayerId, Points, PoolName};
 
 /// Players that one look visits at most.
 pub const PLAYERS_PER_LOOK: i32 = 256;
+/// Ids of one statement at most.
+const IDS_PER_STATEMENT: usize = 256;
 /// Where a walk over all players begins.
 pub const FIRST_PLAYER: PlayerId = PlayerId(i32::MIN);
 
@@ -228,15 +230,19 @@ pub async fn waiting(db: &DatabaseConnection) -> Result<u64, StoreError> {
 /// # Errors
 /// When the database cannot be asked; marking again later is safe.
 pub async fn mark_notified(db: &DatabaseConnection, acknowledged: &[EventId]) -> Result<(), StoreError> {
-    if acknowledged.is_empty() {
-        return Ok(());
+    for chunk in acknowledged.chunks(IDS_PER_STATEMENT) {
+        let Some(last) = chunk.last() else { continue };
+        // Each number of ids is a statement of its own, which the driver keeps prepared on each connection: a few lengths, filled
+        // up with an id that is there already, take the place of hundreds.
+        let padding = std::iter::repeat_n(last, chunk.len().next_power_of_two() - chunk.len());
+        let ids = chunk.iter().chain(padding).map(EventId::to_string);
+        mining_events::Entity::update_many()
+            .col_expr(mining_events::Column::Notified, Expr::value(true))
+            .col_expr(mining_events::Column::NextAttemptAt, Expr::value(None::<NaiveDateTime>))
+            .filter(mining_events::Column::EventId.is_in(ids))
+            .exec(db)
+            .await?;
     }
-    mining_events::Entity::update_many()
-        .col_expr(mining_events::Column::Notified, Expr::value(true))
-        .col_expr(mining_events::Column::NextAttemptAt, Expr::value(None::<NaiveDateTime>))
-        .filter(mining_events::Column::EventId.is_in(acknowledged.iter().map(EventId::to_string)))
-        .exec(db)
-        .await?;
     Ok(())
 }
 
