@@ -52,6 +52,54 @@ async fn a_plain_websocket_carries_a_reward_and_its_acknowledgement() {
 }
 
 #[tokio::test]
+async fn each_dialect_carries_the_signature_beside_the_fields() {
+    for scheme in ["http", "ws"] {
+        let server = Server::start().await;
+        let signer = super::super::signing::Signer::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let mut client = Client::start(ConnectionSettings { signer: signer.clone(), ..server.settings(scheme) });
+        let mut socket = if scheme == "http" { server.welcome(25_000, 20_000).await.0 } else { server.accept().await };
+        client.expect_up().await;
+        client.send(event_id(1), r#"{"advc_amount":1.50}"#).await;
+        let frame = receive(&mut socket).await;
+        let object = &frame[frame.find('{').unwrap()..=frame.rfind('}').unwrap()];
+        let event: serde_json::Value = serde_json::from_str(object).unwrap();
+        assert_eq!(event["advc_amount"].to_string(), "1.50", "{frame}");
+        let signed = &event["signed"];
+        assert_eq!(signed["payload"], r#"{"advc_amount":1.50}"#, "without the type that a plain WebSocket has");
+        let timestamp = signed["timestamp"].as_i64().unwrap();
+        assert!((unix_seconds() - timestamp).abs() < 60);
+        assert_eq!(signed["signature"], signer.unwrap().sign(event_id(1), timestamp, r#"{"advc_amount":1.50}"#));
+        client.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_says_what_it_has_in_each_dialect() {
+    let last = vec![(crate::domain::PlayerId(7), 3)];
+    let server = Server::start().await;
+    let mut client = Client::start(server.settings("ws"));
+    let mut socket = server.accept().await;
+    client.expect_up().await;
+    say(&mut socket, r#"{"type":"resume","sequences":{"7":3}}"#).await;
+    assert_eq!(client.next().await, ConnectionEvent::Resume { last: last.clone() });
+    client.close().await;
+
+    // Before it lets us in, and with an acknowledgement after that.
+    let mut client = Client::start(server.settings("http"));
+    let mut socket = server.accept().await;
+    open_engine(&mut socket, 25_000, 20_000).await;
+    receive(&mut socket).await;
+    say(&mut socket, r#"42["resume",{"7":3}]"#).await;
+    say(&mut socket, "40").await;
+    client.expect_up().await;
+    assert_eq!(client.next().await, ConnectionEvent::Resume { last: last.clone() });
+    say(&mut socket, r#"425["resume",{"7":3}]"#).await;
+    assert_eq!(receive(&mut socket).await, "435[]");
+    assert_eq!(client.next().await, ConnectionEvent::Resume { last });
+    client.close().await;
+}
+
+#[tokio::test]
 async fn a_plain_websocket_that_answers_no_ping_is_half_open() {
     let server = Server::start().await;
     let idle_max = Duration::from_millis(200);

@@ -1,5 +1,7 @@
 //! The conversation of one link, frame by frame.
 
+use proptest::prelude::*;
+
 use super::super::settings::ConnectionSettings;
 use super::*;
 
@@ -179,4 +181,55 @@ fn a_plain_websocket_acknowledges_by_event_id() {
     let frame = format!(r#"{{"type":"ack","event_id":"{}","error":"full"}}"#, event_id(3));
     assert_eq!(say(&mut session, &frame), Ok(Step::Report(refused)));
     assert_eq!(say(&mut session, "nonsense"), Err("not_an_object"));
+}
+
+/// A frame of a server that is almost right, or not at all.
+fn frame() -> impl Strategy<Value = String> {
+    let namespace = prop_oneof![Just(""), Just("/game,"), Just("/other,")];
+    let json = prop_oneof![
+        Just(String::new()),
+        Just("[]".to_owned()),
+        Just(r#"[{"ok":false}]"#.to_owned()),
+        Just(r#"["resume",{"1":2}]"#.to_owned()),
+        Just(r#"["resume",{"a":2}]"#.to_owned()),
+        Just(r#"{"sid":"s","pingInterval":25000,"pingTimeout":20000,"maxPayload":100}"#.to_owned()),
+        Just(r#"{"type":"ack","event_id":"00000000-0000-5000-8000-0000000000a1"}"#.to_owned()),
+        Just(r#"{"type":"resume","sequences":{"1":2}}"#.to_owned()),
+        "[\\[\\]{}\":,a-z0-9]{0,20}",
+    ];
+    let packet = ("(0|1|2|3|4[0-6]?|6|9)?", namespace, "([0-9]-)?[0-9]{0,3}", json);
+    prop_oneof![
+        4 => packet.prop_map(|(kind, namespace, id, json)| format!("{kind}{namespace}{id}{json}")),
+        1 => "\\PC{0,40}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_conversation_makes_a_session_panic_or_acknowledges_what_was_not_sent(
+        protocol in prop_oneof![Just(Protocol::SocketIo), Just(Protocol::WebSocket)],
+        namespace in prop_oneof![Just("/"), Just("/game")],
+        frames in prop::collection::vec((frame(), any::<bool>()), 0..40),
+    ) {
+        let mut session = Session::new(protocol, namespace, None);
+        let mut is_up = matches!(session.start(), Step::Up { .. });
+        let mut unanswered = 0;
+        for (frame, sends) in frames {
+            if sends && is_up && session.send(event_id(1), "{}").is_ok() {
+                unanswered += 1;
+            }
+            match say(&mut session, &frame) {
+                Ok(Step::Up { .. }) => {
+                    prop_assert!(!is_up, "it comes up once");
+                    is_up = true;
+                }
+                Ok(Step::Report(ConnectionEvent::Acked { event_id: acked } | ConnectionEvent::Nacked { event_id: acked, .. })) => {
+                    prop_assert!(acked == event_id(1) && unanswered > 0, "{} after nothing was sent", frame);
+                    unanswered -= 1;
+                }
+                Ok(Step::Down(_)) => return Ok(()),
+                _ => {}
+            }
+        }
+    }
 }

@@ -35,6 +35,7 @@ fn every_command_has_help_that_names_its_options() {
         ("once", &["--dry-run", "--json"]),
         ("demo", &["--duration <DURATION>", "--players <PLAYERS>", "--seed <SEED>", "[default: 30s]"]),
         ("migrate", &["--status"]),
+        ("events replay", &["--event <ID>", "--player <PLAYER>", "--since <TIME>", "--dead", "--dry-run", "2026-11-22"]),
         ("players", &["add", "list", "verify", "deactivate"]),
         ("players add", &["<NAME>", "--email <EMAIL>", "--wallet <ADDRESS>", "--pool-wallet <POOL=ADDRESS>", "--verified"]),
         ("players list", &["--json"]),

@@ -13,5 +13,6 @@ mod pool_files;
 mod pool_trial;
 mod pools;
 mod program;
+mod replay;
 mod secrets;
 mod settings;

@@ -23,6 +23,7 @@ mod pile;
 mod readme;
 mod refusals;
 mod roster;
+mod schemas;
 mod shapes;
 mod shutdown;
 mod weather;
