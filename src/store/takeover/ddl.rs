@@ -48,6 +48,46 @@ pub(super) fn rewrite(sql: &str, name: &str, texts: &[&str], defaults: &[(&str, 
     Some(text)
 }
 
+/// `sql`, a whole `CREATE TABLE`, in which a key that was given and whose row was deleted is never given again: money is recorded
+/// under it. `None` where the key is not a plain `id INTEGER` that SQLite counts by itself, or is that already.
+pub(super) fn ids_given_once(sql: &str) -> Option<String> {
+    let tokens = tokens(sql)?;
+    let word = |token: &Token| sql[token.range.clone()].to_ascii_lowercase();
+    let items = items(sql, tokens.get(4..)?);
+    let end = items.last()?.last()?.range.end;
+    if tokens.iter().any(|token| word(token) == "autoincrement" || (token.range.start > end && word(token) == "without")) {
+        return None;
+    }
+    let is_id = |token: &Token| unquoted(&sql[token.range.clone()]).eq_ignore_ascii_case("id");
+    let column = items.iter().find(|item| item.first().is_some_and(is_id))?;
+    if word(column.get(1)?) != "integer" {
+        return None;
+    }
+    let mut text = sql.to_owned();
+    if let Some(key) = column.windows(2).position(|pair| word(&pair[0]) == "primary" && word(&pair[1]) == "key") {
+        // ASC, DESC and what to do about a conflict stand between the two words.
+        let follows = column.get(key + 2).map(word);
+        if follows.is_some_and(|word| ["asc", "desc", "on"].contains(&word.as_str())) {
+            return None;
+        }
+        text.insert_str(column[key + 1].range.end, " AUTOINCREMENT");
+        return Some(text);
+    }
+    let is_key = |item: &&[Token]| {
+        let named = item.first().is_some_and(|first| word(first) == "constraint");
+        let item = if named { item.get(2..).unwrap_or_default() } else { item };
+        let words: Vec<String> = item.iter().map(word).collect();
+        matches!(words.as_slice(), [primary, key, open, _, close] if primary == "primary" && key == "key" && open == "(" && close == ")")
+            && item.get(3).is_some_and(is_id)
+    };
+    let at = items.iter().position(is_key)?;
+    let (before, key) = (items.get(at.checked_sub(1)?)?, items.get(at)?);
+    // The later place first, so that the earlier one stays where it is.
+    text.replace_range(before.last()?.range.end..key.last()?.range.end, "");
+    text.insert_str(column.last()?.range.end, " PRIMARY KEY AUTOINCREMENT");
+    Some(text)
+}
+
 /// A word, a quoted name or text, or a single character.
 #[derive(Debug, Clone)]
 struct Token {
@@ -176,6 +216,32 @@ mod tests {
             .replace("`balance`", "`balance` TEXT")
             .replace("NOCASE -- end", "NOCASE DEFAULT 'x' -- end");
         assert_eq!(made, expected);
+    }
+
+    #[test]
+    fn a_key_is_given_once_where_sqlite_counts_it() {
+        for (sql, expected) in [
+            (
+                "CREATE TABLE t (\n\tid INTEGER NOT NULL, \n\ta FLOAT, \n\tPRIMARY KEY (id), \n\tUNIQUE (a)\n)",
+                Some("CREATE TABLE t (\n\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n\ta FLOAT, \n\tUNIQUE (a)\n)"),
+            ),
+            (
+                "CREATE TABLE t (\"id\" integer, a TEXT, CONSTRAINT k PRIMARY KEY (\"id\"))",
+                Some("CREATE TABLE t (\"id\" integer PRIMARY KEY AUTOINCREMENT, a TEXT)"),
+            ),
+            (
+                "CREATE TABLE t (id INTEGER PRIMARY KEY NOT NULL, a TEXT)",
+                Some("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, a TEXT)"),
+            ),
+            ("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a TEXT)", None),
+            ("CREATE TABLE t (id INTEGER PRIMARY KEY DESC, a TEXT)", None),
+            ("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT) WITHOUT ROWID", None),
+            ("CREATE TABLE t (id BIGINT PRIMARY KEY, a TEXT)", None),
+            ("CREATE TABLE t (id INTEGER, a TEXT, PRIMARY KEY (id, a))", None),
+            ("CREATE TABLE t (id INTEGER, a TEXT)", None),
+        ] {
+            assert_eq!(ids_given_once(sql).as_deref(), expected, "{sql}");
+        }
     }
 
     #[test]

@@ -69,6 +69,7 @@ async fn replace(db: &DatabaseTransaction, table: &Table) -> Result<(), Takeover
         .collect();
     let made = ddl::rewrite(&text, &new, &amounts, &defaults)
         .ok_or_else(|| TakeoverError::Mismatch(format!("the text of the table {name} cannot be understood: {text}")))?;
+    let made = ddl::ids_given_once(&made).unwrap_or(made);
     db.execute_unprepared(&made).await?;
     let inserted: Vec<String> = found.iter().filter(|column| !column.generated).map(|column| column.name.clone()).collect();
     fill(db, name, &new, &inserted, &amounts).await?;
@@ -80,6 +81,14 @@ async fn replace(db: &DatabaseTransaction, table: &Table) -> Result<(), Takeover
              WHERE name = '{new}' AND EXISTS (SELECT 1 FROM sqlite_sequence o WHERE o.name = '{name}')"
         );
         db.execute_unprepared(&sql).await?;
+        if name == "players" {
+            // Nor one of a player who is gone and whose money is still recorded.
+            let sql = format!(
+                "UPDATE sqlite_sequence SET seq = max(seq, COALESCE((SELECT max(player_id) FROM mining_events), 0), \
+                 COALESCE((SELECT max(player_id) FROM pool_snapshots), 0)) WHERE name = '{new}'"
+            );
+            db.execute_unprepared(&sql).await?;
+        }
     }
     db.execute_unprepared(&format!("DROP TABLE {name}")).await?;
     db.execute_unprepared(&format!("ALTER TABLE {new} RENAME TO {name}")).await?;

@@ -235,4 +235,9 @@ async fn the_game_goes_on(site: Site) {
     assert_eq!((text(&row["event_sequence"]), text(&row["nickname"])), ("0".into(), "greeted".into()));
     site.execute(&format!("DELETE FROM achievements WHERE player_id = {id}; DELETE FROM players WHERE id = {id}")).await;
     assert!(site.run(&["players", "list"]).succeeded().contains("player139"), "and the program reads all of it");
+    // The number of a player who is gone is nobody else's: money is recorded under it.
+    let again = insert.replace("'new'", "'newer'").replace("new@", "newer@").replace("Wnew", "Wnewer");
+    site.execute(&again).await;
+    let newer: i32 = site.value("SELECT max(id) AS n FROM players").await.parse().expect("a number");
+    assert!(newer > id, "{newer}");
 }
