@@ -42,7 +42,7 @@ DO $$
 DECLARE
   role_name text;
 BEGIN
-  IF to_regclass('public.position_rebases') IS NULL THEN
+  IF to_regclass('public.listed_payouts') IS NULL THEN
     RAISE NOTICE 'there are no tables yet: run this again after `pool-poller migrate`';
     RETURN;
   END IF;
@@ -50,27 +50,27 @@ BEGIN
   FOREACH role_name IN ARRAY ARRAY['pool_poller_run', 'pool_poller_operate'] LOOP
     -- What every command reads.
     EXECUTE format('GRANT SELECT ON seaql_migrations, players, player_wallets, positions, position_rebases, mining_events, '
-      'pool_snapshots, anomalies TO %I', role_name);
+      'pool_snapshots, anomalies, listed_payouts TO %I', role_name);
     -- A batch of readings: positions, events, totals, snapshots, anomalies. Never a player's name, wallet or flags.
     EXECUTE format('GRANT UPDATE (total_ap, total_advc_mined, event_sequence, last_mining_event, updated_at) ON players TO %I',
       role_name);
     EXECUTE format('GRANT INSERT, UPDATE ON positions TO %I', role_name);
-    EXECUTE format('GRANT INSERT ON pool_snapshots, anomalies TO %I', role_name);
+    EXECUTE format('GRANT INSERT ON pool_snapshots, anomalies, listed_payouts TO %I', role_name);
     -- An event as it is found. The columns of a decision are an operator's: without them nobody can take an award back.
     EXECUTE format('GRANT INSERT (player_id, pool_name, advc_amount, ap_awarded, previous_paid, current_paid, event_time, processed, '
       'notified, event_id, position_id, position_sequence, player_sequence, address, native_amount, native_previous, '
       'native_current, currency, rate, status, hold_reason, total_ap_after, total_advc_after, delivery_attempts, '
       'next_attempt_at, delivery_dead, epoch, ap_per_advc) ON mining_events TO %I', role_name);
     EXECUTE format('GRANT UPDATE (resolved_at, resolved_by, resolution) ON anomalies TO %I', role_name);
-    EXECUTE format('GRANT USAGE ON SEQUENCE positions_id_seq, mining_events_id_seq, pool_snapshots_id_seq, anomalies_id_seq '
-      'TO %I', role_name);
+    EXECUTE format('GRANT USAGE ON SEQUENCE positions_id_seq, mining_events_id_seq, pool_snapshots_id_seq, anomalies_id_seq, '
+      'listed_payouts_id_seq TO %I', role_name);
     -- What became of a notice. Nothing else of an event is the daemon's to change.
     EXECUTE format('GRANT UPDATE (notified, delivery_attempts, next_attempt_at, delivery_dead) ON mining_events TO %I', role_name);
     -- Old snapshots go.
     EXECUTE format('GRANT DELETE ON pool_snapshots TO %I', role_name);
     -- A backup by pg_dump reads the sequences too.
     EXECUTE format('GRANT SELECT ON SEQUENCE players_id_seq, player_wallets_id_seq, positions_id_seq, position_rebases_id_seq, '
-      'mining_events_id_seq, pool_snapshots_id_seq, anomalies_id_seq TO %I', role_name);
+      'mining_events_id_seq, pool_snapshots_id_seq, anomalies_id_seq, listed_payouts_id_seq TO %I', role_name);
   END LOOP;
 
   -- An operator's decisions. A reversal is an event of its own.

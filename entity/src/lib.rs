@@ -4,6 +4,7 @@
 //! and meaning stay, because the game reads them. The other tables and columns are this program's own.
 
 pub mod anomalies;
+pub mod listed_payouts;
 pub mod mining_events;
 mod money;
 pub mod player_wallets;

@@ -43,6 +43,8 @@ pub struct Model {
     pub created_at: DateTime,
     /// UTC.
     pub updated_at: DateTime,
+    /// When the wallet's list was last read, as far as it matters; null where the pool counts.
+    pub listed_at: Option<DateTime>,
 }
 
 /// No relation is followed through the ORM.

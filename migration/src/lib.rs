@@ -6,6 +6,7 @@ mod m20261122_000001_create_tables;
 mod m20261122_000002_decisions;
 mod m20261125_000003_held_events_index;
 mod m20261126_100001_given_up_index;
+mod m20261126_200001_listed_payouts;
 
 pub use m20261122_000001_create_tables::IndexSql;
 use sea_orm::DbBackend;
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_decisions::Migration),
             Box::new(m20261125_000003_held_events_index::Migration),
             Box::new(m20261126_100001_given_up_index::Migration),
+            Box::new(m20261126_200001_listed_payouts::Migration),
         ]
     }
 }

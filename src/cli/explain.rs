@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use entity::mining_events::{AWARDED, HELD, Model};
-use entity::pool_snapshots;
+use entity::{listed_payouts, pool_snapshots};
 use serde_json::{Value, json};
 
 use super::decision::{exact, exact_or_null, exact_text, last_award, last_award_json, plain, plain_text, rfc3339, time};
@@ -81,12 +81,30 @@ fn event_text(story: &EventStory) -> String {
         ("before", before),
         ("reading", made),
         ("rise", rise(event)),
+        ("payouts", payouts(story)),
         ("rule", rule(story)),
         ("decision", decision(event)),
         ("reversed", story.reversed_by.as_ref().map(|by| format!("by event {}: {}", by.id, decision(by))).unwrap_or_default()),
         ("totals", totals(event)),
         ("delivery", told(event)),
     ])
+}
+
+/// The payouts that the event consists of, where the pool lists them.
+fn payouts(story: &EventStory) -> String {
+    let currency = story.event.currency.as_deref().unwrap_or_default();
+    let shown = story.payouts.iter().map(|payout| format!("{} {currency} by {}", plain(payout.amount), payout.tx_id));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn payouts_json(story: &EventStory) -> Vec<Value> {
+    let shown = |payout: &listed_payouts::Model| {
+        json!({
+            "tx_id": payout.tx_id, "amount": exact(payout.amount), "total": exact(payout.total),
+            "paid_at": rfc3339(payout.paid_at), "seen_at": rfc3339(Some(payout.seen_at)),
+        })
+    };
+    story.payouts.iter().map(shown).collect()
 }
 
 fn rise(event: &Model) -> String {
@@ -125,6 +143,7 @@ fn rule(story: &EventStory) -> String {
             "it came while an earlier event left the unit of the counter in doubt; approve that one if the unit is right, and else rebase"
         }
         "pool_restart" => "it rose within the first readings of a position that began at 0: a pool that was restarting?",
+        "payout_changed" => "the pool's list shows another amount for a payout that is recorded",
         "taken_over" => "the first rise of a position taken over from the replaced service, in another field than it read",
         other => other,
     };
@@ -172,7 +191,7 @@ fn event_json(story: &EventStory) -> Value {
     json!({
         "event": as_json(&story.event, &story.username), "rule": rule(story),
         "reading_before": story.reading_before.as_ref().map(snapshot_json), "reading": story.reading.as_ref().map(snapshot_json),
-        "reverses": related(&story.reverses), "reversed_by": related(&story.reversed_by),
+        "payouts": payouts_json(story), "reverses": related(&story.reverses), "reversed_by": related(&story.reversed_by),
     })
 }
 

@@ -12,14 +12,18 @@ use super::output::print;
 use super::table::visible;
 use super::{Session, Stop};
 use crate::app::{rules, user_agent};
+use crate::domain::listed::Record;
 use crate::domain::payout::{Decision, decide, open};
 use crate::domain::roster::work_for;
-use crate::domain::{Amount, PlayerId, Wallet};
+use crate::domain::{Amount, Counter, Listed, PlayerId, Wallet};
 use crate::pools::trial::{judge, shown_headers};
 use crate::pools::{Blame, Extracted, Failure, HttpSettings, PoolClient, PoolSpec};
 use crate::settings::redact_url;
 use crate::store::book::{Book, Observation, Report};
 use crate::store::{self, SchemaState};
+
+/// Payouts of a list that are shown to a person.
+const PAYOUTS_SHOWN: usize = 10;
 
 /// Arguments of `pools test`.
 #[derive(Debug, clap::Args)]
@@ -35,6 +39,9 @@ pub(super) struct Args {
     /// The HTTP status that the answer of --body came with.
     #[arg(long, value_name = "CODE", default_value_t = 200, requires = "body", value_parser = clap::value_parser!(u16).range(100..=599))]
     status: u16,
+    /// The number of decimals of the pool's amounts, for a file that reads it from another document of the pool.
+    #[arg(long, value_name = "N", requires = "body", value_parser = clap::value_parser!(u32).range(0..=30))]
+    decimals: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -49,6 +56,13 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<(), Stop> {
         Some(file) => {
             let body = fs::read(file).map_err(|error| Stop::failed(format!("{}: {error}", file.display())))?;
             let from = format!("{}, {} bytes, taken for status {}", file.display(), body.len(), args.status);
+            let pool = match args.decimals {
+                Some(decimals) => &pool.with_decimals(decimals),
+                None if pool.reads_unit() => {
+                    return Err(Stop::usage(format!("{} reads its unit from another document: give --decimals", pool.name())));
+                }
+                None => pool,
+            };
             (from, judge(pool, &wallet, args.status, &body))
         }
         None => ask(session, pool, &wallet).await?,
@@ -112,7 +126,7 @@ async fn ask(session: &Session, pool: &PoolSpec, wallet: &Wallet) -> Result<(Str
 }
 
 /// The figures beside the counter, by their names in a pool file.
-fn figures(found: &Extracted) -> impl Iterator<Item = (&'static str, Amount)> {
+fn figures(found: &Extracted) -> impl Iterator<Item = (String, Amount)> {
     let figures = &found.figures;
     [
         ("balance", figures.balance),
@@ -121,7 +135,27 @@ fn figures(found: &Extracted) -> impl Iterator<Item = (&'static str, Amount)> {
         ("total_shares", figures.total_shares),
     ]
     .into_iter()
-    .filter_map(|(name, figure)| Some((name, figure?)))
+    .filter_map(|(name, figure)| Some((name.to_owned(), figure?)))
+}
+
+/// What was paid in windows of time. It never leads to an award.
+fn windows(found: &Extracted) -> impl Iterator<Item = (String, Amount)> {
+    found.figures.windows.iter().map(|(name, amount)| (name.clone(), *amount))
+}
+
+/// The listed payouts, the first [`PAYOUTS_SHOWN`] of them in full.
+fn payout_lines(listed: &Listed, found: &Extracted) -> Vec<(&'static str, String)> {
+    let count = listed.payouts.len();
+    let mut lines = vec![("payouts", format!("{count} listed in {}", listed.source))];
+    lines.extend(listed.payouts.iter().take(PAYOUTS_SHOWN).map(|payout| {
+        let at = payout.time.and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+        let at = at.map(|at| at.format(" at %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
+        ("", format!("{} {} by {}{at}", payout.amount, found.currency, payout.id))
+    }));
+    if count > PAYOUTS_SHOWN {
+        lines.push(("", format!("and {} more", count - PAYOUTS_SHOWN)));
+    }
+    lines
 }
 
 fn decision_lines(outcome: &Result<Extracted, Failure>) -> Vec<(&'static str, String)> {
@@ -134,7 +168,11 @@ fn decision_lines(outcome: &Result<Extracted, Failure>) -> Vec<(&'static str, St
                     .iter()
                     .map(|counter| ("paid", format!("{} {} at {}", counter.paid, found.currency, counter.source))),
             );
+            if let Some(listed) = &found.listed {
+                lines.extend(payout_lines(listed, found));
+            }
             lines.extend(figures(found).map(|(name, figure)| ("", format!("{name} {figure}"))));
+            lines.extend(windows(found).map(|(name, figure)| ("window", format!("{name} {figure}, never a counter"))));
             lines
         }
         Err(failure) => vec![("decision", format!("{}: {failure}", failure.kind())), ("", blame(failure).to_owned())],
@@ -153,11 +191,20 @@ fn outcome_json(outcome: &Result<Extracted, Failure>) -> Value {
         Ok(found) => {
             let counters =
                 found.counters.iter().map(|counter| json!({"source": counter.source, "paid": counter.paid.to_string()}));
-            let figures = figures(found).map(|(name, figure)| (name.to_owned(), json!(figure.to_string())));
-            json!({
+            let texts = |(name, figure): (String, Amount)| (name, json!(figure.to_string()));
+            let mut shown = json!({
                 "decision": "reading", "currency": found.currency.to_string(), "paid": counters.collect::<Vec<_>>(),
-                "figures": Value::Object(figures.collect()),
-            })
+                "figures": Value::Object(figures(found).map(texts).collect()),
+                "windows": Value::Object(windows(found).map(texts).collect()),
+            });
+            if let Some(Listed { source, payouts, window_seconds }) = &found.listed {
+                let payouts = payouts
+                    .iter()
+                    .map(|payout| json!({"id": payout.id, "amount": payout.amount.to_string(), "time": payout.time}));
+                shown["listed"] =
+                    json!({"source": source, "payouts": payouts.collect::<Vec<_>>(), "window_seconds": window_seconds});
+            }
+            shown
         }
         Err(failure) => json!({
             "decision": failure.kind(), "reason": failure.to_string(), "counts_against_pool": failure.blame() == Blame::Pool,
@@ -205,13 +252,25 @@ fn told(report: &Report, found: &Extracted) -> String {
 }
 
 fn paid(found: &Extracted) -> String {
+    if found.listed.is_some() {
+        return "what is listed".to_owned();
+    }
     found.counters.iter().map(|counter| format!("{} {}", counter.paid, found.currency)).collect::<Vec<_>>().join(" or ")
 }
 
 /// What the money rule says to the first reading of a wallet.
 fn new_wallet(session: &Session, found: &Extracted) -> String {
     let rules = rules(&session.settings);
-    let Some(counter) = found.counters.first() else { return "nothing".to_owned() };
+    let counter = match &found.listed {
+        Some(listed) => {
+            let mut record = Record::default();
+            // What is too large is told by the decision below.
+            let _ = record.take(listed);
+            Some(Counter { source: listed.source.clone(), paid: record.total })
+        }
+        None => found.counters.first().cloned(),
+    };
+    let Some(counter) = &counter else { return "nothing".to_owned() };
     let position = open(found.currency.clone(), counter, &rules.policy, true);
     let opened = format!("opens a position, counting begins at {} {} ({})", position.baseline, found.currency, counter.source);
     match decide(&position, &found.currency, counter, rules.rate(&found.currency), &rules.policy) {

@@ -8,6 +8,7 @@ pub mod amount;
 pub mod backoff;
 pub mod breaker;
 pub mod delivery;
+pub mod listed;
 pub mod names;
 pub mod network;
 pub mod payout;
@@ -19,5 +20,6 @@ pub mod spread;
 pub mod throttle;
 
 pub use amount::{Amount, AmountError, Points, Rate};
+pub use listed::{Listed, Payout};
 pub use names::{Currency, EventId, PlayerId, PoolName, Wallet};
 pub use reading::{Counter, Figures, Reading};

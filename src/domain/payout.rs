@@ -94,6 +94,8 @@ pub enum HoldReason {
     /// It is the first counter of a taken-over position, and another field than the replaced service read its mark from:
     /// how much of it that service has accounted for is not known.
     TakenOver,
+    /// The list that it comes from shows another amount for a payout that is recorded: what the list says is in doubt.
+    PayoutChanged,
 }
 
 impl HoldReason {
@@ -106,6 +108,7 @@ impl HoldReason {
             Self::PoolRestart => "pool_restart",
             Self::UnitInDoubt => "unit_in_doubt",
             Self::TakenOver => "taken_over",
+            Self::PayoutChanged => "payout_changed",
         }
     }
 
@@ -124,7 +127,7 @@ impl HoldReason {
                 let bound = factor.and_then(|factor| previous.units().checked_mul(factor));
                 previous > Amount::ZERO && bound.is_some_and(|bound| current.units() >= bound)
             }
-            Self::PoolRestart | Self::UnitInDoubt | Self::TakenOver => false,
+            Self::PoolRestart | Self::UnitInDoubt | Self::TakenOver | Self::PayoutChanged => false,
         }
     }
 }
@@ -146,6 +149,10 @@ pub enum AnomalyKind {
     WalletTaken,
     /// The database refuses this reading and no other of its batch.
     ReadingRefused,
+    /// A listed payout has another amount than the one recorded under its id.
+    PayoutChanged,
+    /// A list was not read for longer than it reaches back: payouts may have left it unseen.
+    ListGap,
 }
 
 impl AnomalyKind {
@@ -160,6 +167,8 @@ impl AnomalyKind {
             Self::IdentityMismatch => "identity_mismatch",
             Self::WalletTaken => "wallet_taken",
             Self::ReadingRefused => "reading_refused",
+            Self::PayoutChanged => "payout_changed",
+            Self::ListGap => "list_gap",
         }
     }
 }
@@ -187,6 +196,15 @@ impl Decision {
         match self {
             Self::Refuse(kind) => Some(*kind),
             _ => None,
+        }
+    }
+
+    /// The same decision about a reading that is in doubt: what would be awarded is held.
+    #[must_use]
+    pub fn doubted(self, reason: HoldReason) -> Self {
+        match self {
+            Self::Award(credit) => Self::Hold(credit, reason),
+            other => other,
         }
     }
 }
@@ -300,6 +318,20 @@ impl Position {
             began_at_zero: mark == Amount::ZERO,
             unit_in_doubt: false,
         }
+    }
+
+    /// The source of a position that will count `source` from its first reading on, whatever that shows.
+    #[must_use]
+    pub fn unpinned(source: &str) -> String {
+        format!("{UNPINNED}{source}")
+    }
+
+    /// The position once it begins to count a list, whose payouts so far add up to `total`: they are the past, because how
+    /// many of them another field has accounted for is not known. Only a position that is not pinned begins so, and that
+    /// has credited nothing yet: its baseline is its mark.
+    #[must_use]
+    pub fn beginning_at(&self, total: Amount) -> Self {
+        Self { baseline: total, high_water: total, ..self.clone() }
     }
 
     /// Whether the field of the counter is known.

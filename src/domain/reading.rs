@@ -1,12 +1,17 @@
 //! What a pool said about one wallet, normalized.
 
+use std::collections::BTreeMap;
+
 use super::amount::Amount;
+use super::listed::Listed;
 use super::names::{Currency, PlayerId, PoolName, Wallet};
 
 /// One cumulative counter found in an answer, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counter {
-    /// The JSON pointer the figure was read from, as the pool file spells it (`/paid`; pointers of a sum joined by `+`).
+    /// Where the figure comes from and in which unit: the JSON pointer as the pool file spells it (`/paid`; pointers of a sum
+    /// joined by `+`), with `@1e-N` behind it where the pool counts in units of 10⁻ᴺ. A position pins all of it, so that a
+    /// changed unit is a changed source.
     pub source: String,
     /// Everything ever paid to the wallet, in the pool's own currency.
     pub paid: Amount,
@@ -24,6 +29,8 @@ pub struct Figures {
     pub total_hash: Option<Amount>,
     /// Shares as the pool states them.
     pub total_shares: Option<Amount>,
+    /// What was paid in a window of time, by the name that the pool file gives it. Such a figure falls without any event.
+    pub windows: BTreeMap<String, Amount>,
 }
 
 /// One pool's normalized answer for one wallet.
@@ -37,9 +44,11 @@ pub struct Reading {
     pub wallet: Wallet,
     /// The currency of every amount in here.
     pub currency: Currency,
-    /// The counters found, in the pool file's order of preference; never empty. Which of them a
+    /// The counters found, in the pool file's order of preference; empty exactly where `listed` is there. Which of them a
     /// position is about, `Position::counter_in` says.
     pub counters: Vec<Counter>,
+    /// The payouts themselves, where the pool lists them instead of counting them.
+    pub listed: Option<Listed>,
     /// Figures for show.
     pub figures: Figures,
     /// The answer itself as valid JSON, shortened where it is large; kept with the snapshot.

@@ -29,7 +29,7 @@ pub(super) fn shown(outcome: &Result<Extracted, Failure>) -> String {
     match outcome {
         Ok(Extracted { currency, counters, figures, .. }) => {
             let counters: String = counters.iter().map(|counter| format!("{}={} ", counter.source, counter.paid)).collect();
-            let Figures { balance, immature, total_hash, total_shares } = figures;
+            let Figures { balance, immature, total_hash, total_shares, .. } = figures;
             let figures = [balance, immature, total_hash, total_shares];
             let figures = figures.map(|figure| figure.map_or_else(|| "-".to_owned(), |amount| amount.to_string()));
             format!("{currency} {counters}[{}]", figures.join(" "))

@@ -56,18 +56,20 @@ impl<'a> Document<'a> {
         members.map(|members| Self { members }).map_err(|error| DocumentError::NotJson(error.to_string()))
     }
 
+    /// The text of what `pointer` leads to.
+    pub(super) fn text(&self, pointer: &Pointer) -> Option<&'a str> {
+        below(self.members.get(pointer.first())?.get(), pointer.rest())
+    }
+
     /// What `pointer` leads to; `None` when there is nothing, also below something that is no object or array.
     pub(super) fn get(&self, pointer: &Pointer) -> Option<Node<'a>> {
-        let mut text = self.members.get(pointer.first())?.get();
-        for token in pointer.rest() {
-            text = child(text, token)?;
-        }
-        Some(Node::read(text))
+        self.text(pointer).map(Node::read)
     }
 }
 
 impl<'a> Node<'a> {
-    fn read(text: &'a str) -> Self {
+    /// What `text`, a JSON value, is.
+    pub(super) fn read(text: &'a str) -> Self {
         match text.as_bytes().first() {
             Some(b'"') => Self::Text(serde_json::from_str(text).unwrap_or_else(|_| text.to_owned())),
             Some(b't') => Self::Bool(true),
@@ -131,6 +133,11 @@ impl<'de> Visitor<'de> for Members<'_> {
         }
         Ok(members)
     }
+}
+
+/// What `tokens` lead to from `text`, a JSON value.
+pub(super) fn below<'a>(text: &'a str, tokens: &[String]) -> Option<&'a str> {
+    tokens.iter().try_fold(text, |text, token| child(text, token))
 }
 
 /// The member or element `token` of the object or array `text`.

@@ -7,10 +7,13 @@
 
 use super::document::{Document, DocumentError, Node};
 use super::failure::{Excerpt, Failure};
+use super::feed;
+use super::listed::read_list;
 use super::pointer::Pointer;
 use super::raw_answer;
 use super::rules::{Candidate, CurrencyRule, IdentityRule, PaidRule, When};
 use super::spec::PoolSpec;
+use crate::domain::listed::{Listed, source};
 use crate::domain::{Amount, Counter, Currency, Figures, PlayerId, PoolName, Reading, Wallet};
 
 /// What an answer says about the wallet that was asked for.
@@ -18,8 +21,10 @@ use crate::domain::{Amount, Counter, Currency, Figures, PlayerId, PoolName, Read
 pub struct Extracted {
     /// The currency of every amount.
     pub currency: Currency,
-    /// The counters found, in the pool file's order of preference; never empty.
+    /// The counters found, in the pool file's order of preference; empty exactly where `listed` is there.
     pub counters: Vec<Counter>,
+    /// The wallet's payouts, where the pool lists them instead of counting them.
+    pub listed: Option<Listed>,
     /// Figures for show.
     pub figures: Figures,
     /// The answer as valid JSON of at most 4096 bytes, shortened where it was longer, without NUL
@@ -31,8 +36,8 @@ impl Extracted {
     /// The reading of one player's wallet.
     #[must_use]
     pub fn into_reading(self, player: PlayerId, pool: PoolName, wallet: Wallet) -> Reading {
-        let Self { currency, counters, figures, raw } = self;
-        Reading { player, pool, wallet, currency, counters, figures, raw }
+        let Self { currency, counters, listed, figures, raw } = self;
+        Reading { player, pool, wallet, currency, counters, listed, figures, raw }
     }
 }
 
@@ -49,23 +54,28 @@ pub fn extract(spec: &PoolSpec, wallet: &Wallet, body: &[u8]) -> Result<Extracte
         return Err(spec.empty_body.failure());
     }
     inject_panic(spec, text);
+    if spec.is_feed() {
+        let missing = || Failure::CounterMissing { expected: "the wallet".to_owned() };
+        return feed::read(spec, std::slice::from_ref(wallet), body)?.remove(wallet).unwrap_or_else(|| Err(missing()));
+    }
     let document = Document::parse(text, &spec.members).map_err(|error| match error {
         DocumentError::NotJson(reason) => Failure::NotJson { reason: Excerpt::new(&reason), begins: Excerpt::new(text) },
         DocumentError::NotObject => Failure::NotObject { begins: Excerpt::new(text) },
     })?;
-    apply_error_rules(spec, &document)?;
+    apply_error_rules(spec, |pointer| document.get(pointer))?;
     if let Some(rule) = &spec.identity {
         check_identity(spec, rule, wallet, &document)?;
     }
     let currency = currency(spec, &document)?;
+    let listed = listed(spec, &document)?;
     let counters = counters(spec, &document)?;
     let figures = figures(spec, &document);
     let raw = raw_answer::shorten(text, &currency, &counters, &figures);
-    Ok(Extracted { currency, counters, figures, raw })
+    Ok(Extracted { currency, counters, listed, figures, raw })
 }
 
 /// The body as text without byte order mark and leading or trailing white space.
-fn body_text(body: &[u8]) -> Result<&str, Failure> {
+pub(super) fn body_text(body: &[u8]) -> Result<&str, Failure> {
     let text = std::str::from_utf8(body).map_err(|error| Failure::NotJson {
         reason: Excerpt::new(&format!("not UTF-8: {error}")),
         begins: Excerpt::new(&String::from_utf8_lossy(body.get(..body.len().min(256)).unwrap_or_default())),
@@ -85,17 +95,18 @@ fn inject_panic(spec: &PoolSpec, text: &str) {
 fn inject_panic(_: &PoolSpec, _: &str) {}
 
 /// The first error rule that holds ends the reading.
-fn apply_error_rules(spec: &PoolSpec, document: &Document<'_>) -> Result<(), Failure> {
+pub(super) fn apply_error_rules<'a>(spec: &PoolSpec, get: impl Fn(&Pointer) -> Option<Node<'a>>) -> Result<(), Failure> {
+    let is_present = |pointer: &Pointer| get(pointer).is_some_and(|node| !node.is_blank());
     for rule in &spec.errors {
         if matches!(rule.when, When::Absent) {
-            if rule.pointers.iter().all(|pointer| !is_present(document, pointer)) {
+            if rule.pointers.iter().all(|pointer| !is_present(pointer)) {
                 let names: Vec<&str> = rule.pointers.iter().map(Pointer::as_str).collect();
                 return Err(rule.outcome.failure(&format!("no {} in the answer", names.join(" or "))));
             }
             continue;
         }
         for pointer in &rule.pointers {
-            let node = document.get(pointer);
+            let node = get(pointer);
             if rule.when.holds(node.as_ref()) {
                 let shown = node.map(|node| node.to_string()).unwrap_or_default();
                 return Err(rule.outcome.failure(&format!("{pointer} is {shown}")));
@@ -116,7 +127,8 @@ fn check_identity(spec: &PoolSpec, rule: &IdentityRule, wallet: &Wallet, documen
         _ => "",
     };
     let asked = wallet.as_str();
-    if said == asked || (rule.ignore_case && said.to_lowercase() == asked.to_lowercase()) {
+    let ignore_case = rule.ignore_case || spec.wallet.lower_case;
+    if said == asked || (ignore_case && said.to_lowercase() == asked.to_lowercase()) {
         return Ok(());
     }
     let shown = Excerpt::new(&node.to_string());
@@ -158,13 +170,14 @@ fn counters(spec: &PoolSpec, document: &Document<'_>) -> Result<Vec<Counter>, Fa
                     continue;
                 }
                 if let Some(node) = document.get(pointer) {
-                    counters.push(Counter { source: pointer.to_string(), paid: number(pointer, &node, spec.decimals)? });
+                    let paid = number(pointer.as_str(), &node, spec.decimals)?;
+                    counters.push(Counter { source: spec.in_unit(pointer.to_string()), paid });
                 }
             }
             if counters.is_empty() {
                 let names: Vec<&str> = candidates.iter().map(|candidate| candidate.pointer.as_str()).collect();
                 missing_is_zero(spec, document, &names.join(" or "))?;
-                counters.push(Counter { source: names.concat(), paid: Amount::ZERO });
+                counters.push(Counter { source: spec.in_unit(names.concat()), paid: Amount::ZERO });
             }
             Ok(counters)
         }
@@ -177,16 +190,31 @@ fn counters(spec: &PoolSpec, document: &Document<'_>) -> Result<Vec<Counter>, Fa
                     missing_is_zero(spec, document, pointer.as_str())?;
                     continue;
                 };
-                let part = number(pointer, &node, spec.decimals)?;
+                let part = number(pointer.as_str(), &node, spec.decimals)?;
                 paid = paid.checked_add(part).ok_or_else(|| Failure::BadNumber {
                     source_pointer: source.clone(),
                     reason: "too large".to_owned(),
                     found: Excerpt::new("the sum"),
                 })?;
             }
-            Ok(vec![Counter { source, paid }])
+            Ok(vec![Counter { source: spec.in_unit(source), paid }])
         }
+        PaidRule::Listed(_) | PaidRule::Feed(_) => Ok(Vec::new()),
     }
+}
+
+/// The payouts that the answer lists, where the pool counts by them.
+fn listed(spec: &PoolSpec, document: &Document<'_>) -> Result<Option<Listed>, Failure> {
+    let PaidRule::Listed(rule) = &spec.paid else { return Ok(None) };
+    let payouts = match document.text(&rule.items).filter(|text| !Node::read(text).is_blank()) {
+        Some(text) => read_list(rule, text, spec.decimals)?,
+        None => {
+            missing_is_zero(spec, document, rule.items.as_str())?;
+            Vec::new()
+        }
+    };
+    let source = spec.in_unit(source(rule.items.as_str(), rule.id.as_str(), rule.amount.as_str()));
+    Ok(Some(Listed { source, payouts, window_seconds: rule.window_seconds }))
 }
 
 /// Whether a missing counter may stand for zero in this answer.
@@ -200,11 +228,11 @@ fn missing_is_zero(spec: &PoolSpec, document: &Document<'_>, expected: &str) -> 
 }
 
 fn figures(spec: &PoolSpec, document: &Document<'_>) -> Figures {
-    let read = |pointer: &Option<Pointer>, decimals| {
-        let pointer = pointer.as_ref()?;
-        number(pointer, &document.get(pointer)?, decimals).ok()
-    };
+    let at = |pointer: &Pointer, decimals| number(pointer.as_str(), &document.get(pointer)?, decimals).ok();
+    let read = |pointer: &Option<Pointer>, decimals| at(pointer.as_ref()?, decimals);
+    let windows = spec.windows.iter().filter_map(|(name, pointer)| Some((name.clone(), at(pointer, spec.decimals)?)));
     Figures {
+        windows: windows.collect(),
         balance: read(&spec.figures.balance, spec.decimals),
         immature: read(&spec.figures.immature, spec.decimals),
         // Hashes and shares are no coins: the divisor does not apply.
@@ -213,13 +241,10 @@ fn figures(spec: &PoolSpec, document: &Document<'_>) -> Figures {
     }
 }
 
-/// A number or a numeric string, exactly.
-fn number(pointer: &Pointer, node: &Node<'_>, decimals: u32) -> Result<Amount, Failure> {
-    let bad = |reason: String| Failure::BadNumber {
-        source_pointer: pointer.to_string(),
-        reason,
-        found: Excerpt::new(&node.to_string()),
-    };
+/// A number or a numeric string, exactly. `place` names it in messages.
+pub(super) fn number(place: &str, node: &Node<'_>, decimals: u32) -> Result<Amount, Failure> {
+    let bad =
+        |reason: String| Failure::BadNumber { source_pointer: place.to_owned(), reason, found: Excerpt::new(&node.to_string()) };
     let text = match node {
         Node::Number(text) => text,
         Node::Text(text) => text.as_str(),
@@ -236,3 +261,7 @@ fn is_present(document: &Document<'_>, pointer: &Pointer) -> bool {
 #[cfg(test)]
 #[path = "extract_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "ready_tests.rs"]
+mod ready_tests;

@@ -46,8 +46,12 @@ fn decimals_divide_coins_and_leave_hashes_alone() {
          [figures]\nbalance = \"/stats/balance\"\ntotal_shares = \"/stats/hashes\"",
     );
     let body = r#"{"stats":{"paid":"1234567891234","balance":"99999","hashes":"1000"}}"#;
-    assert_eq!(decided(&spec, body), "XMR /stats/paid=1.23456789 [0.00000009 - - 1000]");
-    assert_eq!(decided(&spec, r#"{"stats":{"balance":"0"}}"#), "XMR /stats/paid=0 [0 - - -]", "absent until the first payout");
+    assert_eq!(decided(&spec, body), "XMR /stats/paid@1e-12=1.23456789 [0.00000009 - - 1000]");
+    assert_eq!(
+        decided(&spec, r#"{"stats":{"balance":"0"}}"#),
+        "XMR /stats/paid@1e-12=0 [0 - - -]",
+        "absent until the first payout"
+    );
     assert_eq!(decided(&spec, r#"{"error":"Not found"}"#), "counter_missing");
     assert_eq!(decided(&spec, r#"{"stats":null}"#), "counter_missing");
     assert_eq!(decided(&spec, r#"{"stats":{"paid":null}}"#), "bad_number");

@@ -176,6 +176,22 @@ pub enum Failure {
         /// What stands there.
         found: Excerpt,
     },
+    /// A list of payouts is there and cannot be believed.
+    #[error("{place} is {reason}: {found}")]
+    BadPayout {
+        /// The list, or the member of one of its items.
+        place: String,
+        /// What is wrong.
+        reason: String,
+        /// What stands there.
+        found: Excerpt,
+    },
+    /// In what unit the pool counts is not known: the document that says it cannot be read.
+    #[error("the pool's unit is not known: {reason}")]
+    UnitUnknown {
+        /// Why the document cannot be read.
+        reason: Excerpt,
+    },
     /// The answer is about another wallet, or does not say about which although it must.
     #[error("the answer is not about this wallet: {reason}")]
     IdentityMismatch {
@@ -219,6 +235,8 @@ impl Failure {
             Self::BadWallet { .. } => "bad_wallet",
             Self::CounterMissing { .. } => "counter_missing",
             Self::BadNumber { .. } => "bad_number",
+            Self::BadPayout { .. } => "bad_payout",
+            Self::UnitUnknown { .. } => "unit_unknown",
             Self::IdentityMismatch { .. } => "identity_mismatch",
             Self::CurrencyUnknown { .. } => "currency_unknown",
             Self::Panic { .. } => "panic",

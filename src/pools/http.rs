@@ -11,6 +11,7 @@
 //!
 //! A [`PoolClient`] belongs to the thread that made it.
 
+use std::collections::BTreeMap;
 use std::panic;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use super::redirect::{REDIRECTS_MAX, target};
 use super::response::{read_body, send_failure, status_failure};
 use super::spec::PoolSpec;
 use super::template::RequestUrl;
+use super::unit::UnitReader;
 use crate::domain::Wallet;
 
 /// A longer body is read on a blocking thread, so that the other actors of this thread go on.
@@ -73,11 +75,13 @@ pub enum ClientError {
 
 /// A client for one pool.
 pub struct PoolClient {
-    spec: Arc<PoolSpec>,
+    pub(super) spec: Arc<PoolSpec>,
     client: awc::Client,
-    url: RequestUrl,
+    pub(super) url: RequestUrl,
+    /// The document that says the unit, where there is one, and who keeps it.
+    unit: Option<(RequestUrl, UnitReader)>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// The secrets that answers are searched for.
     secrets: Vec<SecretString>,
 }
@@ -103,6 +107,10 @@ impl PoolClient {
         let lookup = |name: &str| secret(name).filter(|value| !value.is_empty()).map(SecretString::from);
         let missing = |name: String| ClientError::MissingSecret { pool: pool(), name };
         let url = spec.url.resolve(&lookup).map_err(missing)?;
+        let unit = match (&spec.unit, UnitReader::new(&spec)) {
+            (Some(rule), Some(reader)) => Some((rule.url.resolve(&lookup).map_err(missing)?, reader)),
+            _ => None,
+        };
         let mut headers = Vec::new();
         for (name, template) in &spec.headers {
             let value = template.resolve(&lookup).map_err(missing)?;
@@ -127,7 +135,7 @@ impl PoolClient {
             .disable_timeout()
             .disable_redirects()
             .finish();
-        Ok(Self { spec, client, url, headers, timeout, secrets })
+        Ok(Self { spec, client, url, unit, headers, timeout, secrets })
     }
 
     /// The pool's file.
@@ -145,25 +153,59 @@ impl PoolClient {
     /// A panic of the code that reads answers goes on to the caller, on whichever thread it happened.
     pub async fn fetch(&self, wallet: &Wallet) -> Result<Extracted, Failure> {
         self.spec.check_wallet(wallet)?;
-        let body = tokio::time::timeout(self.timeout, self.download(wallet)).await;
-        let body = self.redact(body.map_err(|_| Failure::Timeout { after: self.timeout })??);
-        if body.len() <= PARSE_IN_PLACE_BYTES_MAX {
-            return extract(&self.spec, wallet, body.as_bytes());
+        if self.spec.is_feed() {
+            let missing = Failure::CounterMissing { expected: "the wallet".to_owned() };
+            return self.fetch_feed(std::slice::from_ref(wallet)).await?.remove(wallet).unwrap_or(Err(missing));
         }
-        let (spec, wallet) = (Arc::clone(&self.spec), wallet.clone());
-        match actix_rt::task::spawn_blocking(move || extract(&spec, &wallet, body.as_bytes())).await {
-            Ok(outcome) => outcome,
-            Err(error) => match error.try_into_panic() {
-                Ok(payload) => panic::resume_unwind(payload),
-                // Only a runtime that shuts down cancels a blocking task.
-                Err(error) => Err(Failure::Panic { reason: Excerpt::new(&error.to_string()) }),
-            },
-        }
+        let spec = self.spec_of_now().await?;
+        let limit = self.spec.limits().body_bytes_max;
+        let body = self.get(&self.spec, self.url.for_wallet(wallet), limit, self.timeout).await?;
+        let wallet = wallet.clone();
+        off_thread(body, move |body| extract(&spec, &wallet, body)).await
     }
 
+    /// The pool's file with the unit of now in it, where another document says the unit.
+    pub(super) async fn spec_of_now(&self) -> Result<Arc<PoolSpec>, Failure> {
+        let Some((url, reader)) = &self.unit else { return Ok(Arc::clone(&self.spec)) };
+        // What a status means for a wallet, it does not mean for this document.
+        let plain = PoolSpec { status: BTreeMap::new(), ..self.spec.as_ref().clone() };
+        reader.current(async |rule| self.get(&plain, url.for_page(1), rule.body_bytes_max, rule.timeout).await).await
+    }
+
+    /// The body of one good answer, without secrets.
+    pub(super) async fn get(
+        &self,
+        spec: &PoolSpec,
+        url: String,
+        body_bytes_max: usize,
+        limit: Duration,
+    ) -> Result<String, Failure> {
+        let body = tokio::time::timeout(limit, self.download(spec, url, body_bytes_max)).await;
+        Ok(self.redact(body.map_err(|_| Failure::Timeout { after: limit })??))
+    }
+}
+
+/// Reads a body, a large one on another thread.
+pub(super) async fn off_thread<T: Send + 'static>(
+    body: String,
+    read: impl FnOnce(&[u8]) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    if body.len() <= PARSE_IN_PLACE_BYTES_MAX {
+        return read(body.as_bytes());
+    }
+    match actix_rt::task::spawn_blocking(move || read(body.as_bytes())).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => panic::resume_unwind(payload),
+            // Only a runtime that shuts down cancels a blocking task.
+            Err(error) => Err(Failure::Panic { reason: Excerpt::new(&error.to_string()) }),
+        },
+    }
+}
+
+impl PoolClient {
     /// The body of a good answer, behind the redirects that may be followed.
-    async fn download(&self, wallet: &Wallet) -> Result<String, Failure> {
-        let mut url = self.url.for_wallet(wallet);
+    async fn download(&self, spec: &PoolSpec, mut url: String, body_bytes_max: usize) -> Result<String, Failure> {
         let mut followed = 0;
         loop {
             let mut request = self.client.get(&url).no_decompress();
@@ -172,29 +214,29 @@ impl PoolClient {
             }
             let response = request.send().await.map_err(|error| send_failure(&error, self.timeout))?;
             let (status, headers) = (response.status(), response.headers());
-            match target(&self.spec, &url, status, headers)? {
+            match target(spec, &url, status, headers)? {
                 Some(_) if followed == REDIRECTS_MAX => {
                     let reason = format!("once more after {REDIRECTS_MAX} redirects");
                     return Err(Failure::Redirect { status: status.as_u16(), reason });
                 }
                 Some(next) => (url, followed) = (next, followed + 1),
                 None if status == StatusCode::NO_CONTENT => return Ok(String::new()),
-                None => match status_failure(&self.spec, status, headers) {
+                None => match status_failure(spec, status, headers) {
                     Some(failure) => return Err(failure),
-                    None => return self.read(response).await,
+                    None => return self.read(response, body_bytes_max).await,
                 },
             }
         }
     }
 
     /// The text of a body.
-    async fn read<S, B>(&self, response: ClientResponse<S>) -> Result<String, Failure>
+    async fn read<S, B>(&self, response: ClientResponse<S>, body_bytes_max: usize) -> Result<String, Failure>
     where
         ClientResponse<S>: Stream<Item = Result<B, PayloadError>> + Unpin,
         B: AsRef<[u8]>,
     {
         let (version, headers) = (response.version(), response.headers().clone());
-        let body = read_body(response, &headers, self.spec.limits().body_bytes_max).await?;
+        let body = read_body(response, &headers, body_bytes_max).await?;
         if body.is_empty() && is_unreadable(version, &headers) {
             return Err(Failure::Protocol {
                 reason: Excerpt::new("the body has neither a length nor chunks, which the HTTP client cannot read"),

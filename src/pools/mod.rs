@@ -8,13 +8,16 @@
 mod body;
 mod coding;
 mod document;
+mod listed;
 mod raw;
 mod raw_answer;
 mod redirect;
 mod response;
 mod rules;
 mod template;
+mod unit;
 mod validate;
+mod windows;
 
 #[cfg(test)]
 mod corpus_tests;
@@ -22,6 +25,8 @@ mod corpus_tests;
 pub mod draft;
 pub mod extract;
 pub mod failure;
+pub mod feed;
+mod feed_client;
 pub mod http;
 pub mod pointer;
 pub mod registry;

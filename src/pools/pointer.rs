@@ -30,6 +30,11 @@ impl Pointer {
         &self.text
     }
 
+    /// All tokens, unescaped.
+    pub(super) fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
     /// The member of the document that the pointer starts at, unescaped.
     pub(super) fn first(&self) -> &str {
         self.tokens.first().map_or("", String::as_str)

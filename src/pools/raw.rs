@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -15,6 +15,7 @@ use toml::Spanned;
 use super::pointer::Pointer;
 use super::rules::{EmptyBody, FigureRules, IdentityRule, Outcome};
 use super::template::WalletEncoding;
+use super::unit::UnitKind;
 use crate::domain::roster::AddressKind;
 use crate::domain::{Currency, PoolName};
 
@@ -25,7 +26,7 @@ pub(super) struct RawSpec {
     pub(super) name: PoolName,
     #[serde(default = "yes")]
     pub(super) enabled: bool,
-    pub(super) url: Spanned<String>,
+    pub(super) url: Option<Spanned<String>>,
     pub(super) url_suffix: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) wallet_encoding: WalletEncoding,
@@ -35,9 +36,12 @@ pub(super) struct RawSpec {
     pub(super) headers: BTreeMap<String, Spanned<String>>,
     #[serde(default)]
     pub(super) wallet: RawWallet,
-    pub(super) paid: RawPaid,
+    pub(super) unit: Option<Spanned<RawUnit>>,
+    pub(super) paid: Option<RawPaid>,
+    pub(super) feed: Option<RawFeed>,
     #[serde(default)]
-    pub(super) figures: FigureRules,
+    pub(super) windows: BTreeMap<String, Pointer>,
+    pub(super) figures: Option<FigureRules>,
     pub(super) currency: RawCurrency,
     pub(super) identity: Option<IdentityRule>,
     #[serde(default)]
@@ -64,6 +68,47 @@ pub(super) struct RawWallet {
     pub(super) length_max: Option<Spanned<usize>>,
     #[serde(default)]
     pub(super) address: AddressKind,
+    #[serde(default)]
+    pub(super) lower_case: bool,
+}
+
+/// `[unit]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUnit {
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) pointer: Pointer,
+    pub(super) kind: UnitKind,
+    pub(super) refresh_seconds: Option<Spanned<u64>>,
+    pub(super) missing: Option<Spanned<u32>>,
+    pub(super) timeout_seconds: Option<Spanned<u64>>,
+    pub(super) body_bytes_max: Option<Spanned<usize>>,
+}
+
+/// `[feed]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFeed {
+    pub(super) url: Spanned<String>,
+    pub(super) page_first: Option<u32>,
+    pub(super) pages_max: Option<Spanned<u32>>,
+    pub(super) items: Spanned<Pointer>,
+    pub(super) filter: Option<RawFilter>,
+    pub(super) address: Option<Pointer>,
+    pub(super) amount: Option<Pointer>,
+    pub(super) amounts: Option<Pointer>,
+    pub(super) id: Pointer,
+    pub(super) time: Option<Pointer>,
+    pub(super) window_seconds: Option<NonZeroU64>,
+}
+
+/// `filter` of `[feed]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFilter {
+    pub(super) pointer: Pointer,
+    pub(super) value: Spanned<toml::Value>,
 }
 
 /// `[paid]`.
@@ -73,9 +118,21 @@ pub(super) struct RawPaid {
     pub(super) pointer: Option<Pointer>,
     pub(super) sum: Option<Vec<Pointer>>,
     pub(super) first: Option<Vec<RawCandidate>>,
+    pub(super) list: Option<RawList>,
     #[serde(default)]
     pub(super) missing: RawMissing,
     pub(super) requires: Option<Pointer>,
+}
+
+/// `[paid.list]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawList {
+    pub(super) items: Pointer,
+    pub(super) amount: Pointer,
+    pub(super) id: Pointer,
+    pub(super) time: Option<Pointer>,
+    pub(super) window_seconds: Option<NonZeroU64>,
 }
 
 /// `missing` of `[paid]`.

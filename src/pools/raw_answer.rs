@@ -30,7 +30,7 @@ pub(super) fn shorten(text: &str, currency: &Currency, counters: &[Counter], fig
         // A pointer that no answer should make long: a sum's is as long as its pool file.
         paid.insert(source.chars().take(256).collect(), exact(*amount));
     }
-    let Figures { balance, immature, total_hash, total_shares } = figures;
+    let Figures { balance, immature, total_hash, total_shares, windows } = figures;
     let mut note = json!({"truncated": true, "bytes": text.len(), "currency": currency.as_str(), "paid": paid});
     let named = [("balance", balance), ("immature", immature), ("total_hash", total_hash), ("total_shares", total_shares)];
     for (name, amount) in named {
@@ -38,11 +38,14 @@ pub(super) fn shorten(text: &str, currency: &Currency, counters: &[Counter], fig
             note.insert(name.to_owned(), exact(*amount));
         }
     }
+    if let (false, Some(note)) = (windows.is_empty(), note.as_object_mut()) {
+        note.insert("windows".to_owned(), windows.iter().map(|(name, amount)| (name.clone(), exact(*amount))).collect());
+    }
     note.to_string()
 }
 
 /// A JSON number with the amount's exact digits.
-fn exact(amount: Amount) -> Value {
+pub(super) fn exact(amount: Amount) -> Value {
     let text = amount.to_string();
     text.parse().map_or(Value::String(text), Value::Number)
 }

@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use super::document::Node;
 use super::failure::{Blame, Excerpt, Failure, LimitSign};
+use super::feed::FeedRule;
+use super::listed::ListRule;
 use super::pointer::Pointer;
 use crate::domain::Currency;
 use crate::domain::roster::AddressKind;
@@ -55,16 +57,22 @@ pub(super) struct WalletForm {
     pub(super) length_min: usize,
     /// The longest address, in characters.
     pub(super) length_max: usize,
+    /// The pool takes and shows addresses in lower case.
+    pub(super) lower_case: bool,
     pub(super) address: AddressKind,
 }
 
-/// Where the cumulative counter is.
+/// Where the cumulative counter is, or the payouts that are summed up instead.
 #[derive(Debug, Clone)]
 pub(super) enum PaidRule {
     /// The candidates in order of preference; never empty.
     First(Vec<Candidate>),
     /// All added up; never empty.
     Sum(Vec<Pointer>),
+    /// The answer lists the wallet's payouts.
+    Listed(ListRule),
+    /// One document lists everybody's payouts.
+    Feed(FeedRule),
 }
 
 /// A member that may hold the counter.

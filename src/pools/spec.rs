@@ -3,6 +3,7 @@
 //! Whatever is wrong with a file is found here, with file, line and key, and never while polling. The keys are
 //! explained in `config/pools/cpu-pool.toml`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use awc::http::header::HeaderName;
@@ -15,7 +16,9 @@ use super::rules::{
 };
 use super::spec_error::{Fault, SpecError};
 use super::template::{TemplateError, UrlTemplate, ValueTemplate, WalletEncoding, is_raw_safe};
+use super::unit::UnitRule;
 use super::validate;
+use crate::domain::listed::UNIT_MARK;
 use crate::domain::roster::AddressKind;
 use crate::domain::{PoolName, Wallet};
 
@@ -34,8 +37,12 @@ pub struct PoolSpec {
     /// The member beside which a missing counter is a zero; `None` makes a missing counter a failure.
     pub(super) zero_beside: Option<Pointer>,
     pub(super) figures: FigureRules,
+    /// What was paid in windows of time, by the file's names. For show.
+    pub(super) windows: BTreeMap<String, Pointer>,
     /// Counters and balances are divided by 10^`decimals`.
     pub(super) decimals: u32,
+    /// Where that number is read instead; see [`PoolSpec::with_decimals`].
+    pub(super) unit: Option<UnitRule>,
     pub(super) currency: CurrencyRule,
     pub(super) identity: Option<IdentityRule>,
     pub(super) errors: Vec<ErrorRule>,
@@ -98,7 +105,8 @@ impl PoolSpec {
     #[must_use]
     pub fn secret_names(&self) -> BTreeSet<String> {
         let headers = self.headers.iter().flat_map(|(_, value)| value.secrets());
-        self.url.secrets().chain(headers).map(str::to_owned).collect()
+        let unit = self.unit.iter().flat_map(|unit| unit.url.secrets());
+        self.url.secrets().chain(headers).chain(unit).map(str::to_owned).collect()
     }
 
     /// The same pool, polled or not (`<NAME>_ENABLED`).
@@ -112,8 +120,45 @@ impl PoolSpec {
     /// # Errors
     /// When the result is no usable template. The message never repeats the URL.
     pub fn with_url(self, url: &str) -> Result<Self, TemplateError> {
-        let url = UrlTemplate::parse_override(url, self.url_suffix.as_deref(), self.wallet_encoding)?;
-        Ok(Self { url, ..self })
+        let suffix = self.url_suffix.as_deref();
+        let url = if self.is_feed() {
+            UrlTemplate::parse_document_override(url, suffix)?
+        } else {
+            UrlTemplate::parse_override(url, suffix, self.wallet_encoding)?.with_lower_case(self.wallet.lower_case)
+        };
+        let unit = match self.unit {
+            Some(unit) => Some(UnitRule { url: unit.place.at(&url)?, ..unit }),
+            None => None,
+        };
+        Ok(Self { url, unit, ..self })
+    }
+
+    /// Whether one document is read for all wallets, instead of one for each.
+    #[must_use]
+    pub fn is_feed(&self) -> bool {
+        matches!(self.paid, PaidRule::Feed(_))
+    }
+
+    /// Whether the unit of the amounts is read from another document of the pool.
+    #[must_use]
+    pub fn reads_unit(&self) -> bool {
+        self.unit.is_some()
+    }
+
+    /// The same pool, whose amounts are divided by 10^`decimals` whatever its file or another document says.
+    #[must_use]
+    pub fn with_decimals(&self, decimals: u32) -> Self {
+        Self { decimals, unit: None, ..self.clone() }
+    }
+
+    /// A counter's source with the unit that it is counted in.
+    pub(super) fn in_unit(&self, source: String) -> String {
+        if self.decimals == 0 { source } else { format!("{source}{UNIT_MARK}{}", self.decimals) }
+    }
+
+    /// An address as the pool writes it.
+    pub(super) fn as_shown<'a>(&self, address: &'a str) -> Cow<'a, str> {
+        if self.wallet.lower_case { address.to_lowercase().into() } else { address.into() }
     }
 
     /// The same pool with other limits.
@@ -154,6 +199,9 @@ impl PoolSpec {
                 .flatten()
                 .collect(),
             PaidRule::Sum(pointers) => pointers.iter().collect(),
+            PaidRule::Listed(rule) => vec![&rule.items],
+            // A feed is walked and not looked up.
+            PaidRule::Feed(_) => Vec::new(),
         };
         let currency = match &self.currency {
             CurrencyRule::Pointer { pointer, .. } => Some(pointer),
@@ -163,6 +211,7 @@ impl PoolSpec {
         candidates
             .into_iter()
             .chain(self.zero_beside.as_ref())
+            .chain(self.windows.values())
             .chain([balance, immature, total_hash, total_shares].into_iter().flatten())
             .chain(currency)
             .chain(self.identity.as_ref().map(|identity| &identity.pointer))

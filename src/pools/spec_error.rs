@@ -58,6 +58,11 @@ impl Fault {
         Self { place: Place::Table(name, index), reason: reason.to_string() }
     }
 
+    /// A key that the file as a whole lacks.
+    pub(super) fn missing(key: &str) -> Self {
+        Self { place: Place::File, reason: format!("missing field `{key}`") }
+    }
+
     /// The fault with its file, line and key.
     pub(super) fn locate(self, origin: &str, text: &str) -> SpecError {
         let (line, key) = match self.place {
@@ -88,7 +93,10 @@ impl From<toml::de::Error> for Fault {
 /// The line where the table `name` begins: `[name]`, `[[name]]`, `name = {` or `name.key =`.
 fn table_line(text: &str, name: &str, index: usize) -> usize {
     let begins = |line: &str| match line.trim().strip_prefix("[[").or_else(|| line.trim().strip_prefix('[')) {
-        Some(header) => header.trim_end_matches(']').trim() == name,
+        Some(header) => {
+            let header = header.trim_end_matches(']').trim();
+            header == name || header.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+        }
         None => line.trim().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['.', '='])),
     };
     let mut lines = text.lines().enumerate().filter(|(_, line)| begins(line));

@@ -55,7 +55,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("length_max = 8", "length_max = 256", "12: wallet.length_max: 256 must be at most 255"),
     ("length_max = 8", "address = \"mine\"", "12: wallet.address: unknown variant `mine`, expected `player` or `payout`"),
     ("\"/paid\"", "\"paid\"", "15: paid.pointer: JSON pointer \"paid\" must begin with '/'"),
-    ("pointer = \"/paid\"", "", "14: paid: needs exactly one of pointer, sum and first"),
+    ("pointer = \"/paid\"", "", "14: paid: needs exactly one of pointer, sum, first and list"),
     ("pointer = \"/paid\"", "pointer = \"/a\"\nsum = [\"/b\"]", "14: paid: needs exactly one of"),
     ("pointer = \"/paid\"", "sum = []", "14: paid: needs at least one pointer"),
     ("pointer = \"/paid\"", "first = [\"/a\", \"/a\"]", "14: paid: names a pointer twice"),
@@ -96,6 +96,147 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("timeout_seconds = 15", "rate_per_minute = 0", "29: limits.rate_per_minute: invalid value"),
     ("timeout_seconds = 15", "body_bytes_max = 16777217", "29: limits.body_bytes_max: 16777217 must be at most"),
 ];
+
+/// As [`WRONG`], of the keys that may stand beside or instead of the ones there.
+const WRONG_BESIDE: &[(&str, &str, &str)] = &[
+    // A list.
+    (
+        "pointer = \"/paid\"",
+        "list = { items = \"/p\", id = \"/tx\", amount = \"/a\" }\nsum = [\"/b\"]",
+        "14: paid: needs exactly one of",
+    ),
+    ("pointer = \"/paid\"", "list = { items = \"/p\", id = \"/tx\" }", "15: paid.list: missing field `amount`"),
+    ("pointer = \"/paid\"", "[paid.list]\nitems = \"/p\"\nid = \"tx\"", "17: paid.list.id: JSON pointer \"tx\" must begin"),
+    ("pointer = \"/paid\"", "[paid.list]\nitems = \"/p\"\ntx = \"/tx\"", "17: paid.list.tx: unknown field `tx`"),
+    (
+        "pointer = \"/paid\"",
+        "[paid.list]\nitems = \"/p\"\nid = \"/tx\"\namount = \"/a\"\nwindow_seconds = 0",
+        "19: paid.list.window_seconds: invalid value",
+    ),
+    // Windows.
+    ("\"/paid\"", "\"/paid24h\"", "14: paid: /paid24h is no counter: paid24h is named like a window of time"),
+    (
+        "pointer = \"/paid\"",
+        "first = [\"/paid\", \"/stats/todayPaid\"]",
+        "14: paid: /stats/todayPaid is no counter: todayPaid is",
+    ),
+    ("pointer = \"/paid\"", "sum = [\"/a\", \"/24h_paid\"]", "14: paid: /24h_paid is no counter"),
+    ("[currency]", "[windows]\nday = \"/paid\"\n[currency]", "14: paid: /paid is no counter: it is the window day of [windows]"),
+    ("[currency]", "[windows]\nday = \"paid\"\n[currency]", "18: windows.day: JSON pointer \"paid\" must begin"),
+    // The unit.
+    (
+        "[paid]",
+        "[unit]\npath = \"/api\"\npointer = \"/u\"\nkind = \"divisor\"\n[paid]",
+        "14: unit: decimals and [unit] contradict each other",
+    ),
+    ("decimals = 8", "[unit]\npointer = \"/u\"\nkind = \"divisor\"", "4: unit: needs exactly one of path and url"),
+    ("decimals = 8", "[unit]\npath = \"api\"\npointer = \"/u\"\nkind = \"divisor\"", "5: unit.path: must begin with '/'"),
+    (
+        "decimals = 8",
+        "[unit]\nurl = \"http://other/api\"\npointer = \"/u\"\nkind = \"divisor\"",
+        "5: unit.url: must have the scheme, host and port",
+    ),
+    (
+        "decimals = 8",
+        "[unit]\npath = \"/{wallet}\"\npointer = \"/u\"\nkind = \"divisor\"",
+        "5: unit.path: has an unknown placeholder",
+    ),
+    ("decimals = 8", "[unit]\npath = \"/a\"\npointer = \"/u\"\nkind = \"scale\"", "7: unit.kind: unknown variant `scale`"),
+    (
+        "decimals = 8",
+        "[unit]\npath = \"/a\"\npointer = \"/u\"\nkind = \"decimals\"\nmissing = 31",
+        "8: unit.missing: 31 must be at most 30",
+    ),
+    (
+        "decimals = 8",
+        "[unit]\npath = \"/a\"\npointer = \"/u\"\nkind = \"decimals\"\nrefresh_seconds = 5",
+        "8: unit.refresh_seconds: 5 must be from 60 to 86400",
+    ),
+    (
+        "decimals = 8",
+        "[unit]\npath = \"/a\"\npointer = \"/u\"\nkind = \"decimals\"\nevery = 5",
+        "8: unit.every: unknown field `every`",
+    ),
+    ("length_max = 8", "lower_case = 1", "12: wallet.lower_case: invalid type"),
+];
+
+/// A feed that is right, to be made wrong in one place.
+const FEED: &str = r#"name = "f"
+url_suffix = "/payments?page={page}"
+
+[feed]
+url = "http://h/payments?page={page}"
+pages_max = 3
+items = "/*/payments/*"
+filter = { pointer = "/*/name", value = "advc" }
+id = "/txid"
+amounts = "/amounts"
+
+[currency]
+constant = "ADVC"
+"#;
+
+const WRONG_FEED: &[(&str, &str, &str)] = &[
+    ("[feed]", "url = \"http://h/{wallet}\"\n[feed]", "4: url: url goes without [feed]"),
+    ("[feed]", "paid.pointer = \"/p\"\n[feed]", "4: paid: [paid] goes without [feed]"),
+    ("[currency]", "[figures]\nbalance = \"/b\"\n[currency]", "12: figures: [figures] goes without [feed]"),
+    ("[currency]", "[identity]\npointer = \"/b\"\n[currency]", "12: identity: [identity] goes without [feed]"),
+    ("[currency]", "[windows]\nday = \"/b\"\n[currency]", "12: windows: [windows] goes without [feed]"),
+    ("[feed]", "wallet_encoding = \"raw\"\n[feed]", "4: wallet_encoding: wallet_encoding goes without [feed]"),
+    ("constant = \"ADVC\"", "pointer = \"/c\"", "12: currency: a [feed] needs a constant currency"),
+    ("http://h/payments?page={page}", "http://h/{wallet}", "5: feed.url: has an unknown placeholder {wallet}; known are {page}"),
+    ("http://h/payments?page={page}", "http://h/payments", "4: feed: page_first and pages_max go with a {page} in url"),
+    ("/payments?page={page}", "?{wallet}", "2: url_suffix: appended to a URL, has an unknown placeholder {wallet}"),
+    ("pages_max = 3", "pages_max = 0", "6: feed.pages_max: must be above 0"),
+    ("pages_max = 3", "pages_max = 101", "6: feed.pages_max: 101 must be at most 100"),
+    ("pages_max = 3", "pages = 3", "6: feed.pages: unknown field `pages`"),
+    ("/*/payments/*", "/payments", "7: feed.items: items needs a '*'"),
+    ("\"/*/name\"", "\"/*/*/name\"", "4: feed: a '*' of filter.pointer must be one of items"),
+    ("value = \"advc\"", "value = 1.5", "8: feed.filter: value must be a string, a boolean or an integer"),
+    ("amounts = \"/amounts\"", "address = \"/a\"", "4: feed: needs either address and amount, or amounts"),
+    ("amounts = \"/amounts\"", "amounts = \"/amounts\"\namount = \"/a\"", "4: feed: needs either address and amount, or"),
+    ("id = \"/txid\"", "", "4: feed: missing field `id`"),
+];
+
+#[test]
+fn a_contradiction_is_told_with_file_line_and_key() {
+    assert!(PoolSpec::parse(FEED, "f.toml").is_ok(), "{:?}", PoolSpec::parse(FEED, "f.toml"));
+    for (good, cases) in [(GOOD, WRONG_BESIDE), (FEED, WRONG_FEED)] {
+        for (from, to, expected) in cases {
+            assert!(good.contains(from), "{from}");
+            let error = PoolSpec::parse(&good.replacen(from, to, 1), "dir/p.toml").expect_err(to).to_string();
+            assert!(error.starts_with(&format!("dir/p.toml:{expected}")), "{to}\n   got {error}\n  want {expected}");
+        }
+    }
+    let neither = PoolSpec::parse("name = \"p\"\npaid.pointer = \"/p\"\ncurrency.constant = \"A\"", "p").unwrap_err();
+    assert_eq!(neither.to_string(), "p:1: missing field `url`");
+}
+
+#[test]
+fn a_setting_moves_a_feed_and_the_document_with_the_unit() {
+    let url = |text: &str| PoolSpec::parse(FEED, "f").unwrap().with_url(text).map(|spec| spec.url().to_string());
+    assert_eq!(url("https://h/api/pools/x/").as_deref(), Ok("https://h/api/pools/x/payments?page={page}"));
+    assert_eq!(url("https://h/all?p={page}").as_deref(), Ok("https://h/all?p={page}"));
+    assert!(url("https://h/{wallet}").is_err());
+    let unit = |place: &str| {
+        let text = GOOD.replacen("decimals = 8", &format!("[unit]\n{place}\npointer = \"/u\"\nkind = \"divisor\""), 1);
+        PoolSpec::parse(&text, "p").unwrap().with_url("https://k:81/x").map(|spec| spec.unit.unwrap().url.to_string())
+    };
+    assert_eq!(unit("path = \"/api?a={secret:KEY}\"").as_deref(), Ok("https://k:81/api?a={secret:KEY}"));
+    assert_eq!(unit("url = \"http://h/api\""), Err(TemplateError::OtherOrigin));
+}
+
+#[test]
+fn an_address_is_sent_in_lower_case_where_the_pool_wants_it() {
+    let text = GOOD.replace("length_max = 8", "lower_case = true").replace("[a-z]+", "[A-Za-z]+");
+    let spec = PoolSpec::parse(&text, "p").unwrap();
+    let url = |spec: &PoolSpec| spec.url().resolve(&|_| None).unwrap().for_wallet(&"AbC".parse().unwrap());
+    assert_eq!(url(&spec), "http://h/abc");
+    assert_eq!(spec.url().shown_for("http://h/{wallet}", &"AbC".parse().unwrap()), "http://h/abc");
+    assert_eq!(url(&spec.with_url("http://k/").unwrap()), "http://k/abc");
+    let two = PoolSpec::parse(&GOOD.replace("h/{wallet}", "h/{wallet:raw}/{wallet:percent}"), "p").unwrap();
+    assert_eq!(two.url().resolve(&|_| None).unwrap().for_wallet(&"a:b".parse().unwrap()), "http://h/a:b/a%3Ab");
+}
 
 #[test]
 fn every_fault_is_told_with_file_line_and_key() {

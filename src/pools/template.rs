@@ -1,4 +1,5 @@
-//! Texts with placeholders: a pool's URL (`{wallet}`, `{wallet:raw}`, `{secret:NAME}`) and header values (`{secret:NAME}`).
+//! Texts with placeholders: a pool's URL (`{wallet}`, `{wallet:raw}`, `{wallet:percent}`, `{secret:NAME}`), that of a document
+//! about everybody (`{page}`, `{secret:NAME}`) and header values (`{secret:NAME}`).
 //!
 //! A URL's scheme, host and port are literal text, so no wallet and no secret can send a request anywhere else. A
 //! wallet is percent-encoded unless it is marked raw, and a raw one may hold only characters that need no encoding.
@@ -58,6 +59,12 @@ pub enum TemplateError {
     /// Every answer would be about nobody.
     #[error("has no {{wallet}}")]
     NoWallet,
+    /// A path of the pool's own origin.
+    #[error("must begin with '/'")]
+    Path,
+    /// Nothing but the pool's origin is ever asked.
+    #[error("must have the scheme, host and port of the pool's own URL")]
+    OtherOrigin,
     /// The pool's suffix begins a query and the URL has one already.
     #[error("has a query already: write {{wallet}} where it belongs")]
     QueryTwice,
@@ -68,7 +75,19 @@ pub enum TemplateError {
 enum Part {
     Literal(String),
     Wallet(WalletEncoding),
+    Page,
     Secret(String),
+}
+
+/// Which placeholders a text may have besides `{secret:NAME}`.
+#[derive(Debug, Clone, Copy)]
+enum Placeholders {
+    /// `{wallet}` in its forms; a bare one means this.
+    Wallet(WalletEncoding),
+    /// `{page}`.
+    Page,
+    /// None.
+    Secrets,
 }
 
 /// A pool's URL with its placeholders.
@@ -76,6 +95,8 @@ enum Part {
 pub struct UrlTemplate {
     text: String,
     parts: Vec<Part>,
+    /// Addresses are put in in lower case.
+    lower_case: bool,
 }
 
 /// A header's value with its placeholders.
@@ -90,6 +111,23 @@ impl UrlTemplate {
     /// # Errors
     /// When it is not a complete http(s) URL with a literal host and at least one `{wallet}`.
     pub(super) fn parse(text: &str, encoding: WalletEncoding) -> Result<Self, TemplateError> {
+        let template = Self::parse_any(text, Placeholders::Wallet(encoding))?;
+        if template.parts.iter().any(|part| matches!(part, Part::Wallet(_))) {
+            Ok(template)
+        } else {
+            Err(TemplateError::NoWallet)
+        }
+    }
+
+    /// Reads the URL of a document that is about no single wallet; `pages` allows `{page}`.
+    ///
+    /// # Errors
+    /// When it is not a complete http(s) URL with a literal host.
+    pub(super) fn parse_document(text: &str, pages: bool) -> Result<Self, TemplateError> {
+        Self::parse_any(text, if pages { Placeholders::Page } else { Placeholders::Secrets })
+    }
+
+    fn parse_any(text: &str, known: Placeholders) -> Result<Self, TemplateError> {
         let scheme_len =
             ["http://", "https://"].into_iter().find(|scheme| text.starts_with(scheme)).ok_or(TemplateError::Scheme)?.len();
         let authority_len = text[scheme_len..].find(['/', '?', '#']).unwrap_or(text.len() - scheme_len);
@@ -103,7 +141,7 @@ impl UrlTemplate {
         // An empty path is sent as "/", written down here so that what is shown is what is sent.
         let slash = if rest.starts_with('/') { "" } else { "/" };
         let text = format!("{origin}{slash}{rest}");
-        let parts = parse_parts(&text, Some(encoding))?;
+        let parts = parse_parts(&text, known)?;
         for part in &parts {
             let Part::Literal(literal) = part else { continue };
             if literal.contains('#') {
@@ -115,10 +153,31 @@ impl UrlTemplate {
         }
         let sample = render(&parts, |_| "x".to_owned(), |_| "x".to_owned());
         url::Url::parse(&sample).map_err(|error| TemplateError::Url(error.to_string()))?;
-        if !parts.iter().any(|part| matches!(part, Part::Wallet(_))) {
-            return Err(TemplateError::NoWallet);
-        }
-        Ok(Self { text, parts })
+        Ok(Self { text, parts, lower_case: false })
+    }
+
+    /// The same template, which puts addresses in in lower case or not.
+    pub(super) fn with_lower_case(self, lower_case: bool) -> Self {
+        Self { lower_case, ..self }
+    }
+
+    /// Scheme, host and port.
+    pub(super) fn origin(&self) -> &str {
+        let path = self.text.match_indices('/').nth(2).map_or(self.text.len(), |(at, _)| at);
+        self.text.get(..path).unwrap_or_default()
+    }
+
+    /// Whether it asks for one page of several.
+    pub(super) fn has_page(&self) -> bool {
+        self.parts.contains(&Part::Page)
+    }
+
+    /// Reads a feed's URL from a setting: without a `{page}` the pool's own `suffix` is appended, unless it ends so.
+    pub(super) fn parse_document_override(text: &str, suffix: Option<&str>) -> Result<Self, TemplateError> {
+        let Some(suffix) = suffix.filter(|suffix| !text.contains("{page}") && !text.ends_with(suffix)) else {
+            return Self::parse_document(text, true);
+        };
+        Self::parse_document(&appended(text, suffix)?, true)
     }
 
     /// Reads a URL from a setting: without a `{wallet}` the pool's own `suffix` is appended.
@@ -127,11 +186,7 @@ impl UrlTemplate {
             return Self::parse(text, encoding);
         }
         let suffix = suffix.ok_or(TemplateError::NoWallet)?;
-        let base = if suffix.starts_with('/') { text.trim_end_matches('/') } else { text };
-        if base.contains('?') && (suffix.starts_with('?') || suffix.starts_with('/')) {
-            return Err(TemplateError::QueryTwice);
-        }
-        Self::parse(&format!("{base}{suffix}"), encoding)
+        Self::parse(&appended(text, suffix)?, encoding)
     }
 
     /// Whether the host is a placeholder: one below `.invalid`, which no name server ever knows (RFC 6761).
@@ -152,8 +207,10 @@ impl UrlTemplate {
     pub fn shown_for(&self, text: &str, wallet: &Wallet) -> String {
         let is_percent = |part: &Part| matches!(part, Part::Wallet(WalletEncoding::Percent));
         let bare = if self.parts.iter().any(is_percent) { WalletEncoding::Percent } else { WalletEncoding::Raw };
-        match parse_parts(text, Some(bare)) {
-            Ok(parts) => render(&parts, |encoding| encoded(wallet, encoding), |name| format!("{{secret:{name}}}")),
+        match parse_parts(text, Placeholders::Wallet(bare)) {
+            Ok(parts) => {
+                render(&parts, |encoding| encoded(wallet, encoding, self.lower_case), |name| format!("{{secret:{name}}}"))
+            }
             Err(_) => text.to_owned(),
         }
     }
@@ -176,7 +233,7 @@ impl UrlTemplate {
             Part::Secret(name) => Part::Literal(value(name)),
             other => other.clone(),
         };
-        Ok(RequestUrl { parts: self.parts.iter().map(fill).collect() })
+        Ok(RequestUrl { parts: self.parts.iter().map(fill).collect(), lower_case: self.lower_case })
     }
 }
 
@@ -190,19 +247,29 @@ impl fmt::Display for UrlTemplate {
 /// A URL template whose secrets are in place: it is neither shown nor logged.
 pub(super) struct RequestUrl {
     parts: Vec<Part>,
+    lower_case: bool,
 }
 
 impl RequestUrl {
     /// The URL for one wallet. A raw wallet has been checked with [`is_raw_safe`] before.
     pub(super) fn for_wallet(&self, wallet: &Wallet) -> String {
-        render(&self.parts, |encoding| encoded(wallet, encoding), |_| String::new())
+        render(&self.parts, |encoding| encoded(wallet, encoding, self.lower_case), |_| String::new())
+    }
+
+    /// The URL of one page of a document that is about no single wallet.
+    pub(super) fn for_page(&self, page: u32) -> String {
+        self.parts.iter().fold(String::new(), |text, part| match part {
+            Part::Literal(literal) => text + literal,
+            Part::Page => text + &page.to_string(),
+            Part::Wallet(_) | Part::Secret(_) => text,
+        })
     }
 }
 
 impl ValueTemplate {
     /// Reads a header value with `{secret:NAME}` in it.
     pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {
-        Ok(Self { parts: parse_parts(text, None)? })
+        Ok(Self { parts: parse_parts(text, Placeholders::Secrets)? })
     }
 
     /// The names of the secrets in it.
@@ -235,11 +302,21 @@ pub(super) fn is_raw_safe(wallet: &str) -> bool {
     wallet.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':'))
 }
 
-fn encoded(wallet: &Wallet, encoding: WalletEncoding) -> String {
+fn encoded(wallet: &Wallet, encoding: WalletEncoding, lower_case: bool) -> String {
+    let text = if lower_case { wallet.as_str().to_lowercase() } else { wallet.as_str().to_owned() };
     match encoding {
-        WalletEncoding::Percent => encode(wallet.as_str()),
-        WalletEncoding::Raw => wallet.as_str().to_owned(),
+        WalletEncoding::Percent => encode(&text),
+        WalletEncoding::Raw => text,
     }
+}
+
+/// A URL from a setting with the pool's own ending.
+fn appended(text: &str, suffix: &str) -> Result<String, TemplateError> {
+    let base = if suffix.starts_with('/') { text.trim_end_matches('/') } else { text };
+    if base.contains('?') && (suffix.starts_with('?') || suffix.starts_with('/')) {
+        return Err(TemplateError::QueryTwice);
+    }
+    Ok(format!("{base}{suffix}"))
 }
 
 fn encode(text: &str) -> String {
@@ -257,13 +334,18 @@ fn render(parts: &[Part], wallet: impl Fn(WalletEncoding) -> String, secret: imp
     parts.iter().fold(String::new(), |text, part| match part {
         Part::Literal(literal) => text + literal,
         Part::Wallet(encoding) => text + &wallet(*encoding),
+        Part::Page => text + "1",
         Part::Secret(name) => text + &secret(name),
     })
 }
 
-/// Splits a text at its placeholders. `wallet` is what a bare `{wallet}` means, or `None` where there is no wallet.
-fn parse_parts(text: &str, wallet: Option<WalletEncoding>) -> Result<Vec<Part>, TemplateError> {
-    let known = if wallet.is_some() { "{wallet}, {wallet:raw}, {secret:NAME}" } else { "{secret:NAME}" };
+/// Splits a text at its placeholders.
+fn parse_parts(text: &str, known: Placeholders) -> Result<Vec<Part>, TemplateError> {
+    let names = match known {
+        Placeholders::Wallet(_) => "{wallet}, {wallet:raw}, {wallet:percent}, {secret:NAME}",
+        Placeholders::Page => "{page}, {secret:NAME}",
+        Placeholders::Secrets => "{secret:NAME}",
+    };
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some(open) = rest.find(['{', '}']) {
@@ -273,9 +355,11 @@ fn parse_parts(text: &str, wallet: Option<WalletEncoding>) -> Result<Vec<Part>, 
         if !literal.is_empty() {
             parts.push(Part::Literal(literal.to_owned()));
         }
-        parts.push(match (name, wallet, name.strip_prefix("secret:")) {
-            ("wallet", Some(encoding), _) => Part::Wallet(encoding),
-            ("wallet:raw", Some(_), _) => Part::Wallet(WalletEncoding::Raw),
+        parts.push(match (name, known, name.strip_prefix("secret:")) {
+            ("wallet", Placeholders::Wallet(encoding), _) => Part::Wallet(encoding),
+            ("wallet:raw", Placeholders::Wallet(_), _) => Part::Wallet(WalletEncoding::Raw),
+            ("wallet:percent", Placeholders::Wallet(_), _) => Part::Wallet(WalletEncoding::Percent),
+            ("page", Placeholders::Page, _) => Part::Page,
             (_, _, Some(secret)) => {
                 let well_formed = secret.starts_with(|first: char| first.is_ascii_uppercase())
                     && secret.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
@@ -284,7 +368,7 @@ fn parse_parts(text: &str, wallet: Option<WalletEncoding>) -> Result<Vec<Part>, 
                 }
                 Part::Secret(secret.to_owned())
             }
-            _ => return Err(TemplateError::UnknownPlaceholder(name.to_owned(), known)),
+            _ => return Err(TemplateError::UnknownPlaceholder(name.to_owned(), names)),
         });
         rest = after;
     }

@@ -18,9 +18,10 @@ pub use super::plan::{AnomalyReport, Observation, SnapshotPolicy};
 
 use super::plan::{Plan, Resolved};
 use super::positions::{self, Entry, Key};
-use super::{Next, StoreError, write};
+use super::{Next, StoreError, listed, write};
+use crate::domain::listed::Record;
 use crate::domain::payout::{AnomalyKind, FirstReading, HoldReason, Policy, open};
-use crate::domain::{Amount, Currency, EventId, PlayerId, Points, PoolName, Rate, Reading};
+use crate::domain::{Amount, Counter, Currency, EventId, Listed, PlayerId, Points, PoolName, Rate, Reading};
 
 /// How long a transaction may take in all before its outcome counts as unknown. Longer than every limit inside the database.
 const TRANSACTION_MAX: Duration = Duration::from_secs(30);
@@ -164,6 +165,8 @@ pub struct Book {
     rules: Arc<Rules>,
     dry_run: bool,
     cache: HashMap<Key, Entry>,
+    /// What is recorded of the wallets whose pool lists payouts; of single payouts only those that it listed last.
+    records: HashMap<Key, Record>,
     /// Anomalies of wallets without a position that are recorded already, so that they cost nothing at the next poll.
     recorded: HashMap<Key, HashSet<(PlayerId, AnomalyKind)>>,
 }
@@ -172,7 +175,7 @@ impl Book {
     /// An empty book on `db`. With `dry_run` everything is decided and nothing is written.
     #[must_use]
     pub fn new(db: DatabaseConnection, rules: Arc<Rules>, dry_run: bool) -> Self {
-        Self { db, rules, dry_run, cache: HashMap::new(), recorded: HashMap::new() }
+        Self { db, rules, dry_run, cache: HashMap::new(), records: HashMap::new(), recorded: HashMap::new() }
     }
 
     /// Positions held in memory.
@@ -191,6 +194,7 @@ impl Book {
     pub fn forget(&mut self, rebased: &Rebased) {
         for key in &rebased.wallets {
             self.cache.remove(key);
+            self.records.remove(key);
         }
     }
 
@@ -223,7 +227,9 @@ impl Book {
                 };
                 // Whatever happened, the database may differ from what was believed.
                 for observation in batch {
-                    self.cache.remove(&key_of(observation));
+                    let key = key_of(observation);
+                    self.cache.remove(&key);
+                    self.records.remove(&key);
                 }
                 match error.next() {
                     Next::RetryNow if conflicts < CONFLICTS_MAX => conflicts += 1,
@@ -270,6 +276,7 @@ impl Book {
     /// One attempt at one transaction.
     async fn attempt(&mut self, batch: &[Observation], now: NaiveDateTime) -> Result<Report, StoreError> {
         let mut plan = Plan::default();
+        plan.records = self.records_of(batch).await?;
         let opened = self.gather(batch, &mut plan).await?;
         let mut report = Report { opened, ..Report::default() };
         for observation in batch {
@@ -312,7 +319,27 @@ impl Book {
         }
         report.anomalies = plan.anomalies;
         self.cache.extend(plan.entries);
+        for (key, listed) in lists(batch) {
+            // The last list of a wallet decides what is kept.
+            if let Some(record) = plan.records.get_mut(&key) {
+                record.keep_only(listed);
+            }
+        }
+        self.records.extend(plan.records);
         Ok(report)
+    }
+
+    /// The records of the wallets whose payouts the batch lists, with every id that it names.
+    async fn records_of(&self, batch: &[Observation]) -> Result<HashMap<Key, Record>, StoreError> {
+        let lists = lists(batch);
+        let mut records = HashMap::with_capacity(lists.len());
+        for (key, _) in &lists {
+            if let Some(record) = self.records.get(key) {
+                records.insert(key.clone(), record.clone());
+            }
+        }
+        listed::load(&self.db, &lists, &mut records).await?;
+        Ok(records)
     }
 
     fn is_recorded(&self, anomaly: &AnomalyReport) -> bool {
@@ -354,12 +381,15 @@ impl Book {
         for observation in batch {
             let Observation::Reading(reading) = observation else { continue };
             let key = reading_key(reading);
-            let Some(counter) = reading.counters.first().filter(|_| !plan.entries.contains_key(&key)) else { continue };
+            if plan.entries.contains_key(&key) {
+                continue;
+            }
+            let Some(counter) = first_counter(reading, plan.records.get(&key)) else { continue };
             // A changed wallet's past is never paid, nor one that was another player's (SPEC.md section 1).
             let first_of_player = !elsewhere.contains(&(reading.player.0, reading.pool.to_string()));
             let others = loaded.known.get(&key).map_or(&[][..], Vec::as_slice);
             let past_may_count = first_of_player && others.is_empty();
-            let position = open(reading.currency.clone(), counter, &self.rules.policy, past_may_count);
+            let position = open(reading.currency.clone(), &counter, &self.rules.policy, past_may_count);
             // All positions of a wallet are in one epoch: a rebase is about the pool's counter, not about a player.
             let epoch = others.iter().map(|entry| entry.epoch).max().unwrap_or_default();
             let mut entry = Entry::new(reading.player, epoch, position);
@@ -371,6 +401,28 @@ impl Book {
         }
         Ok(opened)
     }
+}
+
+/// The lists of payouts in a batch, with their wallets.
+fn lists(batch: &[Observation]) -> Vec<(Key, &Listed)> {
+    batch.iter().filter_map(|observation| Some((key_of(observation), listed_of(observation)?))).collect()
+}
+
+fn listed_of(observation: &Observation) -> Option<&Listed> {
+    match observation {
+        Observation::Reading(reading) => reading.listed.as_ref(),
+        Observation::Anomaly(_) => None,
+    }
+}
+
+/// The counter that a position is opened with. Of a list it is what all payouts add up to once those of this reading are
+/// recorded: what a list shows first is the past.
+fn first_counter(reading: &Reading, record: Option<&Record>) -> Option<Counter> {
+    let Some(listed) = &reading.listed else { return reading.counters.first().cloned() };
+    let mut record = record.cloned().unwrap_or_default();
+    // A sum that is too large opens the position where it stood; the reading itself is then refused.
+    let _ = record.take(listed);
+    Some(Counter { source: listed.source.clone(), paid: record.total })
 }
 
 fn held(event: &super::plan::EventDraft) -> Option<HeldEvent> {

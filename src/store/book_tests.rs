@@ -71,6 +71,7 @@ fn reading(player: i32, wallet: &str, paid: &str) -> Reading {
         wallet: wallet.parse::<Wallet>().unwrap(),
         currency: "ADVC".parse().unwrap(),
         counters: vec![Counter { source: "/paid".into(), paid: paid.parse().unwrap() }],
+        listed: None,
         figures: Figures::default(),
         raw: "{}".into(),
     }

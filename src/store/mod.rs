@@ -10,6 +10,7 @@ mod connect;
 pub mod decisions;
 mod error;
 mod guard;
+mod listed;
 pub mod outbox;
 pub mod overview;
 mod plan;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{anomalies, mining_events, player_wallets, players, pool_snapshots, position_rebases, positions};
+use entity::{anomalies, listed_payouts, mining_events, player_wallets, players, pool_snapshots, position_rebases, positions};
 use sea_orm::{
     ColumnTrait as _, Condition, DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
@@ -179,6 +179,8 @@ pub struct EventStory {
     pub reversed_by: Option<mining_events::Model>,
     /// The event that it takes back.
     pub reverses: Option<mining_events::Model>,
+    /// The payouts that it consists of, where the pool lists them, the oldest first.
+    pub payouts: Vec<listed_payouts::Model>,
 }
 
 /// Everything about one event, or `None` where there is no such event.
@@ -209,8 +211,41 @@ pub async fn event_story(db: &DatabaseConnection, wanted: EventRef) -> Result<Op
         None => None,
     };
     let username = usernames(db, vec![event.player_id]).await?.remove(&event.player_id).unwrap_or_default();
-    Ok(Some(EventStory { event, username, reading_before, reading, reversed_by, reverses }))
+    let payouts = payouts_of(db, &event).await?;
+    Ok(Some(EventStory { event, username, reading_before, reading, reversed_by, reverses, payouts }))
 }
+
+/// The listed payouts between an event's two counters, which are sums of such payouts. The newest are looked at first: an event
+/// is made by the last ones of its time.
+async fn payouts_of(db: &DatabaseConnection, event: &mining_events::Model) -> Result<Vec<listed_payouts::Model>, StoreError> {
+    use listed_payouts::Column;
+    let (Some(previous), Some(current), None) = (event.native_previous, event.native_current, event.reverses) else {
+        return Ok(Vec::new());
+    };
+    let of_wallet = || {
+        listed_payouts::Entity::find()
+            .filter(Column::PoolName.eq(event.pool_name.as_str()))
+            .filter(Column::Address.eq(event.address.as_deref().unwrap_or_default()))
+            .filter(Column::SeenAt.lte(event.event_time))
+    };
+    let mut found = Vec::new();
+    let mut below = i64::MAX;
+    loop {
+        let page = of_wallet().filter(Column::Number.lt(below)).order_by_desc(Column::Number).limit(PAYOUTS_PAGE).all(db).await?;
+        let Some(last) = page.last() else { break };
+        below = last.number;
+        let reached = last.total.0 <= previous.0;
+        found.extend(page.into_iter().filter(|row| row.total.0 > previous.0 && row.total.0 <= current.0));
+        if reached {
+            break;
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// Payouts of one query.
+const PAYOUTS_PAGE: u64 = 200;
 
 /// Everything about one player.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use chrono::{NaiveDateTime, TimeDelta};
 
+use super::listed::PayoutDraft;
 use super::positions::{Entry, Key};
-use crate::domain::payout::{AnomalyKind, Credit, Decision, HoldReason, decide};
-use crate::domain::{Amount, EventId, PlayerId, PoolName, Rate, Reading, Wallet};
+use crate::domain::listed::{Changed, Record};
+use crate::domain::payout::{AnomalyKind, Credit, Decision, HoldReason, Position, decide};
+use crate::domain::{Amount, Counter, Currency, EventId, Listed, PlayerId, PoolName, Rate, Reading, Wallet};
 
 /// When a snapshot is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,9 @@ pub enum SnapshotPolicy {
 
 /// How old the newest snapshot may be before an unchanged figure is written again.
 const SNAPSHOT_AGE_MAX: TimeDelta = TimeDelta::hours(1);
+/// How old the recorded time of a list's last reading may be, and which part of the time that the list reaches back.
+const LISTED_AGE_MAX: TimeDelta = TimeDelta::hours(1);
+const LISTED_AGE_PART: i32 = 4;
 
 /// Something a person should see, found outside the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +88,10 @@ pub(super) struct Resolved {
 pub(super) struct Plan {
     /// Positions after the batch; those that are dirty are written.
     pub(super) entries: HashMap<Key, Entry>,
+    /// The payouts recorded of the wallets whose pool lists them, after the batch.
+    pub(super) records: HashMap<Key, Record>,
+    /// Payouts to record.
+    pub(super) payouts: Vec<PayoutDraft>,
     pub(super) events: Vec<EventDraft>,
     pub(super) snapshots: Vec<SnapshotDraft>,
     pub(super) anomalies: Vec<AnomalyReport>,
@@ -98,6 +107,7 @@ impl Plan {
             && self.snapshots.is_empty()
             && self.anomalies.is_empty()
             && self.resolved.is_empty()
+            && self.payouts.is_empty()
             && !self.entries.values().any(|entry| entry.dirty)
     }
 
@@ -105,9 +115,27 @@ impl Plan {
     pub(super) fn reading(&mut self, reading: &Reading, rules: &super::book::Rules, now: NaiveDateTime) {
         let key = (reading.pool.clone(), reading.wallet.clone());
         let Some(entry) = self.entries.get_mut(&key) else { return };
-        let Some(counter) = entry.position.counter_in(&reading.counters) else { return };
         let rate = rules.rate(&reading.currency);
-        let decision = decide(&entry.position, &reading.currency, counter, rate, &rules.policy);
+        let seen = match &reading.listed {
+            Some(listed) => {
+                let record = self.records.entry(key.clone()).or_default();
+                if let Some(gap) = note_listed(entry, listed, now) {
+                    self.anomalies.push(gap_report(reading, gap));
+                }
+                see_list(entry, record, listed, &reading.currency, &key, &mut self.payouts)
+            }
+            None => match entry.position.counter_in(&reading.counters) {
+                Some(counter) => Seen { counter: counter.clone(), overflow: false, changed: None },
+                None => return,
+            },
+        };
+        let counter = &seen.counter;
+        let decision = if seen.overflow {
+            Decision::Refuse(AnomalyKind::AmountOverflow)
+        } else {
+            decide(&entry.position, &reading.currency, counter, rate, &rules.policy)
+        };
+        let decision = if seen.changed.is_some() { decision.doubted(HoldReason::PayoutChanged) } else { decision };
         let after = entry.position.after_counter(&decision, counter);
         match &decision {
             Decision::Award(credit) | Decision::Hold(credit, _) => self.events.push(EventDraft {
@@ -129,12 +157,14 @@ impl Plan {
         }
         entry.dirty |= after != entry.position;
         entry.position = after;
-        let anomaly = decision.anomaly().map(|kind| AnomalyReport {
+        let refused = decision.anomaly().map(|kind| (kind, describe(kind, entry, reading, counter.paid, &counter.source)));
+        let changed = seen.changed.as_ref().map(|changed| (AnomalyKind::PayoutChanged, describe_changed(changed, reading)));
+        let anomaly = refused.or(changed).map(|(kind, detail)| AnomalyReport {
             player: reading.player,
             pool: reading.pool.clone(),
             wallet: reading.wallet.clone(),
             kind,
-            detail: describe(kind, entry, reading, counter.paid, &counter.source),
+            detail,
         });
         note_anomaly(entry, &key, anomaly, &mut self.anomalies, &mut self.resolved);
         let believed = !matches!(decision, Decision::Refuse(kind) if kind != AnomalyKind::CounterFell);
@@ -180,6 +210,85 @@ impl Plan {
     }
 }
 
+/// What a reading says about the position's counter.
+struct Seen {
+    counter: Counter,
+    /// The listed payouts add up to more than can be represented.
+    overflow: bool,
+    changed: Option<Changed>,
+}
+
+/// Records what `listed` brings, and answers the sum of all payouts as the counter. A list that the position is not about
+/// brings nothing: neither its payouts nor their ids mean what the recorded ones do.
+fn see_list(
+    entry: &mut Entry,
+    record: &mut Record,
+    listed: &Listed,
+    currency: &Currency,
+    key: &Key,
+    payouts: &mut Vec<PayoutDraft>,
+) -> Seen {
+    let mut seen = Seen { counter: counter_of(record, listed), overflow: false, changed: None };
+    let pinned = entry.position.is_pinned();
+    if *currency != entry.position.currency || (pinned && listed.source != entry.position.source) {
+        return seen;
+    }
+    match record.take(listed) {
+        Ok(taken) => {
+            payouts.extend(taken.fresh.into_iter().map(|fresh| PayoutDraft {
+                key: key.clone(),
+                source: listed.source.clone(),
+                fresh,
+            }));
+            seen.changed = taken.changed;
+            seen.counter = counter_of(record, listed);
+            if !pinned {
+                entry.position = Position::beginning_at(&entry.position, record.total);
+                entry.dirty = true;
+            }
+        }
+        Err(_) => seen.overflow = true,
+    }
+    seen
+}
+
+fn counter_of(record: &Record, listed: &Listed) -> Counter {
+    Counter { source: listed.source.clone(), paid: record.total }
+}
+
+/// Notes that a list was read, and answers since when it was not where that is longer than it reaches back.
+fn note_listed(entry: &mut Entry, listed: &Listed, now: NaiveDateTime) -> Option<NaiveDateTime> {
+    let window = listed.window_seconds.and_then(|seconds| TimeDelta::try_seconds(i64::try_from(seconds).ok()?))?;
+    let last = entry.listed_at.replace(now);
+    // Not with every reading, which would otherwise change nothing.
+    let old = |at: NaiveDateTime| (now - at).abs() >= LISTED_AGE_MAX.min(window / LISTED_AGE_PART);
+    if entry.stored_listed_at.is_none_or(old) {
+        entry.dirty = true;
+    }
+    last.filter(|last| now - *last > window)
+}
+
+fn gap_report(reading: &Reading, last: NaiveDateTime) -> AnomalyReport {
+    let window = reading.listed.as_ref().and_then(|listed| listed.window_seconds).unwrap_or_default();
+    AnomalyReport {
+        player: reading.player,
+        pool: reading.pool.clone(),
+        wallet: reading.wallet.clone(),
+        kind: AnomalyKind::ListGap,
+        detail: format!(
+            "the list reaches back {window} s and was last read at {} UTC: payouts since then may have left it unseen",
+            last.format("%Y-%m-%d %H:%M:%S")
+        ),
+    }
+}
+
+fn describe_changed(changed: &Changed, reading: &Reading) -> String {
+    let Changed { id, recorded, listed } = changed;
+    // An id is as long as a pool makes it.
+    let id: String = id.chars().take(100).collect();
+    format!("payout {id} is listed with {listed} {} and recorded with {recorded}; what is new is held", reading.currency)
+}
+
 /// The figures whose change is worth a row.
 fn digest(paid: Amount, reading: &Reading) -> String {
     let shown = |amount: Option<Amount>| amount.map(|amount| amount.to_string()).unwrap_or_default();
@@ -219,6 +328,10 @@ fn describe(kind: AnomalyKind, entry: &Entry, reading: &Reading, paid: Amount, s
         ),
         AnomalyKind::NoRate => format!("set {}_TO_ADVC_RATE: the counter is {paid} {}", reading.currency, reading.currency),
         AnomalyKind::AmountOverflow => format!("{paid} {} is too large to be converted", reading.currency),
-        AnomalyKind::IdentityMismatch | AnomalyKind::WalletTaken | AnomalyKind::ReadingRefused => kind.as_str().to_owned(),
+        AnomalyKind::IdentityMismatch
+        | AnomalyKind::WalletTaken
+        | AnomalyKind::ReadingRefused
+        | AnomalyKind::PayoutChanged
+        | AnomalyKind::ListGap => kind.as_str().to_owned(),
     }
 }

@@ -41,6 +41,10 @@ pub(super) struct Entry {
     pub(super) snapshot_digest: Option<String>,
     /// The newest snapshot's time.
     pub(super) snapshot_at: Option<NaiveDateTime>,
+    /// When the wallet's list was last read, where it has one.
+    pub(super) listed_at: Option<NaiveDateTime>,
+    /// The same in the database, where it is brought up to date only now and then.
+    pub(super) stored_listed_at: Option<NaiveDateTime>,
     /// Something in here differs from the database.
     pub(super) dirty: bool,
 }
@@ -59,6 +63,8 @@ impl Entry {
             open_anomaly: None,
             snapshot_digest: None,
             snapshot_at: None,
+            listed_at: None,
+            stored_listed_at: None,
             dirty: true,
         }
     }
@@ -92,6 +98,8 @@ impl Entry {
             open_anomaly: row.open_anomaly,
             snapshot_digest: row.snapshot_digest,
             snapshot_at: row.snapshot_at,
+            listed_at: row.listed_at,
+            stored_listed_at: row.listed_at,
             dirty: false,
         })
     }

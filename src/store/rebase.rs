@@ -14,7 +14,10 @@ use sea_orm::{
 
 use super::StoreError;
 use super::decisions::{DecisionError, Operator, begin, repeat};
+use super::listed;
 use super::write::money;
+use crate::domain::listed::{is_list, is_same_list};
+use crate::domain::payout::Position;
 use crate::domain::{Amount, Currency};
 
 /// From where a position is counted.
@@ -97,10 +100,22 @@ async fn rebase_wallet(
     let currency = mark.currency.as_ref().map_or(named.currency.as_str(), Currency::as_str).to_owned();
     let source = mark.source.clone().unwrap_or_else(|| named.source.clone());
     let same_counter = currency == named.currency && source == named.source;
-    let newest = if same_counter { newest_counter(db, named).await? } else { None };
+    // The counter of a list is what was recorded of it, in whatever unit: what came since is then new.
+    let same_list = is_same_list(&source, &named.source);
+    let newest = if same_list {
+        Some(listed::total(db, &named.pool_name, &named.address).await?)
+    } else if same_counter {
+        newest_counter(db, named).await?
+    } else {
+        None
+    };
+    // How much of another list was accounted for is not known, so it begins with what it holds at its first reading.
+    let begins_anew = is_list(&source) && !same_list;
+    let source = if begins_anew { Position::unpinned(&source) } else { source };
     let high_water = match (mark.high_water, newest) {
         (Some(given), _) => given,
         (None, Some(newest)) => newest,
+        (None, None) if begins_anew => Amount::ZERO,
         (None, None) if same_counter => {
             return Err(DecisionError::Mark(format!(
                 "no snapshot of position {id} says where its counter is; give --high-water"

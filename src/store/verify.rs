@@ -8,6 +8,8 @@
 //!   `advc = native × rate` and `ap = advc × AP_PER_ADVC` as recorded, and its status, number and totals belong together.
 //! - Of each player: the events' numbers are 1 to n without gaps, each `total_advc_after` is the one before plus the event's ADVC,
 //!   and `players` holds the last number and the last total. Both totals can be read, awards or not.
+//! - Of each wallet whose pool lists payouts: they are numbered 1 to n, each sum is the one before plus the payout, and every mark
+//!   and counter of its positions is one of these sums, or a mark that an operator has set.
 //! - Of each reversal: it is the exact negative of one award.
 //!
 //! `total_ap` is the game's to change as well: where it moves between two events by more than the event's AP, that is counted as
@@ -17,6 +19,7 @@
 //! size. Changes nothing.
 
 mod event;
+mod listed;
 mod players;
 mod positions;
 mod rows;
@@ -55,6 +58,8 @@ pub struct Report {
     pub reversals: u64,
     /// Players.
     pub players: u64,
+    /// Payouts that pools have listed.
+    pub payouts: u64,
     /// Events of the replaced service.
     pub foreign_events: u64,
     /// Players whose AP were changed by somebody else too, as the game does when they are spent.
@@ -93,6 +98,7 @@ pub async fn verify(db: &DatabaseConnection) -> Result<Report, StoreError> {
     let snapshot = begin_snapshot(db).await?;
     let mut report = Report::default();
     positions::check(&snapshot, &mut report).await?;
+    listed::check(&snapshot, &mut report).await?;
     players::check(&snapshot, &mut report).await?;
     rows::check_stray(&snapshot, &mut report).await?;
     snapshot.rollback().await?;

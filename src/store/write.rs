@@ -14,6 +14,7 @@ use sea_orm::{
 use super::book::AwardedEvent;
 use super::bulk::{BulkUpdate, Kind};
 use super::guard::guard_wallets;
+use super::listed;
 use super::plan::{EventDraft, Plan};
 use super::positions::{Entry, Key};
 use super::{StoreError, as_text, stored_total};
@@ -29,6 +30,7 @@ pub(super) async fn write(
     now: NaiveDateTime,
 ) -> Result<Vec<AwardedEvent>, StoreError> {
     insert_positions(db, &mut plan.entries, now).await?;
+    listed::insert(db, &mut plan.payouts, now).await?;
     guard_wallets(db, plan).await?;
     update_positions(db, &plan.entries, now).await?;
     let awards = award(db, plan, now).await?;
@@ -40,6 +42,7 @@ pub(super) async fn write(
         entry.stored_sequence = entry.position.sequence;
         entry.stored_readings = entry.position.readings;
         entry.stored_anomaly.clone_from(&entry.open_anomaly);
+        entry.stored_listed_at = entry.listed_at;
     }
     Ok(awards)
 }
@@ -81,6 +84,7 @@ async fn insert_positions(
             snapshot_at: Set(entry.snapshot_at),
             created_at: Set(now),
             updated_at: Set(now),
+            listed_at: Set(entry.listed_at),
         });
         // A conflict inserts nothing, and the row that is missing below says that another process was first.
         let inserted = inserted(positions::Entity::insert_many(rows).on_conflict(nothing()).exec_with_returning(db).await)?;
@@ -102,7 +106,8 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
     const UPDATE: BulkUpdate = BulkUpdate {
         table: "positions",
         set: "baseline = v.column3, high_water = v.column4, sequence = v.column5, readings = v.column6, open_anomaly = v.column7, \
-              snapshot_digest = v.column8, snapshot_at = v.column9, updated_at = v.column10, source = v.column13",
+              snapshot_digest = v.column8, snapshot_at = v.column9, updated_at = v.column10, source = v.column13, \
+              listed_at = v.column14",
         // The guard of exactly-once: whoever comes second with the same sequence changes no row. Neither does whoever would
         // pin a taken-over position to another field than it is pinned to by now.
         on: "positions.id = v.column1 AND positions.sequence = v.column2 AND positions.readings = v.column11 \
@@ -122,6 +127,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
             Kind::Integer,
             Kind::Text,
             Kind::Text,
+            Kind::Time,
         ],
     };
     let mut dirty: Vec<(i64, &Entry)> =
@@ -145,6 +151,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
                     entry.stored_readings.into(),
                     entry.stored_anomaly.clone().into(),
                     entry.position.source.clone().into(),
+                    entry.listed_at.into(),
                 ]
             })
             .collect();
@@ -423,6 +430,6 @@ fn nothing() -> OnConflict {
 }
 
 /// The rows that were inserted; that there are none is no error here.
-fn inserted<T>(outcome: Result<Vec<T>, DbErr>) -> Result<Vec<T>, DbErr> {
+pub(super) fn inserted<T>(outcome: Result<Vec<T>, DbErr>) -> Result<Vec<T>, DbErr> {
     outcome.or_else(|error| if matches!(error, DbErr::RecordNotInserted) { Ok(Vec::new()) } else { Err(error) })
 }

@@ -109,6 +109,7 @@ pub(super) async fn open_positions(db: &DatabaseTransaction, survey: &Survey, no
                 snapshot_at: Set(None),
                 created_at: Set(now),
                 updated_at: Set(now),
+                listed_at: NotSet,
             }
         });
         positions::Entity::insert_many(rows).exec_without_returning(db).await?;

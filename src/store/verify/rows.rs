@@ -70,6 +70,24 @@ pub(super) struct PlayerRow {
 }
 
 #[derive(Debug, FromQueryResult)]
+pub(super) struct PayoutRow {
+    pub(super) pool_name: String,
+    pub(super) address: String,
+    pub(super) tx_id: String,
+    pub(super) number: i64,
+    pub(super) amount: String,
+    pub(super) total: String,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Mark {
+    id: i64,
+    pool_name: String,
+    address: String,
+    mark: String,
+}
+
+#[derive(Debug, FromQueryResult)]
 struct Count {
     count: i64,
 }
@@ -151,6 +169,52 @@ pub(super) async fn awards_of_players(
          AND (player_id, player_sequence) > (?, ?) ORDER BY player_id, player_sequence LIMIT {PAGE}"
     );
     select(db, &sql, [last.into(), player.into(), sequence.into()]).await
+}
+
+/// The next page of listed payouts, after the one of this pool, address and number.
+pub(super) async fn payouts(
+    db: &DatabaseTransaction,
+    after: Option<(String, String, i64)>,
+) -> Result<Vec<PayoutRow>, StoreError> {
+    let (pool, address, number) = after.unwrap_or_default();
+    let sql = format!(
+        "SELECT pool_name, address, tx_id, number, CAST(amount AS TEXT) AS amount, CAST(total AS TEXT) AS total \
+         FROM listed_payouts WHERE (pool_name, address, number) > (?, ?, ?) ORDER BY pool_name, address, number LIMIT {PAGE}"
+    );
+    select(db, &sql, [pool.into(), address.into(), number.into()]).await
+}
+
+/// Marks and counters of positions that count listed payouts and are no sum of such payouts.
+pub(super) async fn check_sums(db: &DatabaseTransaction, report: &mut Report) -> Result<(), StoreError> {
+    // All are written in one form, so on SQLite equal amounts are equal texts.
+    let a_sum = |column: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM listed_payouts l WHERE l.pool_name = p.pool_name AND l.address = p.address AND l.total = {column})"
+        )
+    };
+    let zero =
+        if db.get_database_backend() == DbBackend::Postgres { "p.high_water <> 0" } else { "CAST(p.high_water AS REAL) <> 0" };
+    let marks = format!(
+        "SELECT p.id, p.pool_name, p.address, CAST(p.high_water AS TEXT) AS mark FROM positions p \
+         WHERE p.source LIKE 'list:%' AND {zero} AND NOT {} AND NOT EXISTS (SELECT 1 FROM position_rebases r \
+         WHERE r.position_id = p.id AND r.to_epoch = p.epoch AND r.new_high_water = p.high_water) ORDER BY p.id LIMIT {PAGE}",
+        a_sum("p.high_water")
+    );
+    for row in select::<Mark>(db, &marks, []).await? {
+        let place = format!("position {} ({}, {})", row.id, row.pool_name, row.address);
+        report.differs("listed_sum", &place, "a sum of its listed payouts", row.mark);
+    }
+    let counters = format!(
+        "SELECT e.id, p.pool_name, p.address, CAST(e.native_current AS TEXT) AS mark FROM mining_events e \
+         JOIN positions p ON p.id = e.position_id WHERE p.source LIKE 'list:%' AND e.epoch = p.epoch AND e.reverses IS NULL \
+         AND e.native_current IS NOT NULL AND NOT {} ORDER BY e.id LIMIT {PAGE}",
+        a_sum("e.native_current")
+    );
+    for row in select::<Mark>(db, &counters, []).await? {
+        let place = format!("event {} ({}, {})", row.id, row.pool_name, row.address);
+        report.differs("listed_sum", &place, "a sum of its listed payouts", row.mark);
+    }
+    Ok(())
 }
 
 /// One event.

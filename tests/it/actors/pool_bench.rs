@@ -76,6 +76,7 @@ pub(crate) fn good() -> Fetched {
     Ok(Extracted {
         currency: "ADVC".parse().expect("a currency"),
         counters: vec![counter],
+        listed: None,
         figures: Figures::default(),
         raw: "{}".to_owned(),
     })

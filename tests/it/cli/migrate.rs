@@ -71,6 +71,7 @@ async fn status_migrate_status_migrate(url: &str, place: &Place) {
     let names: Vec<&str> = before.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
         "anomalies",
+        "listed_payouts",
         "mining_events",
         "player_wallets",
         "players",
@@ -108,7 +109,7 @@ async fn two_migrations_at_once_leave_one_schema() {
             assert_eq!(wait(&mut child).code(), Some(0), "whoever comes second finds nothing to do");
         }
         assert_eq!(place.run(&["migrate", "--status"]).succeeded(), "the tables are up to date\n");
-        assert!(contents(url).await.contains(&("seaql_migrations".to_owned(), 3)));
+        assert!(contents(url).await.contains(&("seaql_migrations".to_owned(), 5)));
     }
 }
 

@@ -5,13 +5,15 @@ use serde_json::Value;
 use super::program::Place;
 
 /// The pools that are compiled in and off.
-const READY: [&str; 10] = [
+const READY: [&str; 12] = [
     "cryptonote",
     "k1pool",
     "miningcore",
+    "miningcore-payments",
     "mpos",
     "nanopool",
     "nodejs-pool",
+    "nomp-payments",
     "open-ethereum-pool",
     "unmineable",
     "woolypooly",

@@ -128,6 +128,7 @@ fn an_award_of_one_and_a_half_advc_is_right_in_every_column_and_every_payload_fi
         snapshot_at: Some(baseline.created_at),
         created_at: baseline.created_at,
         updated_at: baseline.updated_at,
+        listed_at: None,
     };
     assert_eq!(baseline, expected_baseline);
 

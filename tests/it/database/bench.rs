@@ -149,6 +149,7 @@ pub(super) fn reading(player: i32, wallet: &str, paid: &str) -> Reading {
         wallet: wallet.parse().expect("a wallet"),
         currency: "ADVC".parse().expect("a currency"),
         counters: vec![Counter { source: "/paid".to_owned(), paid: amount(paid) }],
+        listed: None,
         figures: Figures::default(),
         raw: format!("{{\"paid\":{paid}}}"),
     }

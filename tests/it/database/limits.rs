@@ -99,11 +99,13 @@ async fn quotes_unicode_and_odd_characters_come_back_as_they_were(bench: Bench) 
     let raw = format!("{{\"paid\":\"12\",\"note\":\"{}\u{7f}\u{2028}\\u0000\\ud83c\\udfae'\"}}", "日本🎮'");
     let reading = |paid: &str| Reading {
         counters: vec![Counter { source: format!("/{odd}"), paid: amount(paid) }],
+        listed: None,
         figures: Figures {
             balance: Some(amount("0.5")),
             immature: None,
             total_hash: Some(amount("1000000000000000")),
             total_shares: None,
+            ..Figures::default()
         },
         raw: raw.clone(),
         ..reading(player, odd, paid)

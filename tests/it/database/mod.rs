@@ -7,6 +7,8 @@ mod contention;
 mod game_sql;
 mod histories;
 mod limits;
+mod listed;
+mod listed_histories;
 mod outbox;
 mod plans;
 mod replay;

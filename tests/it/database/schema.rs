@@ -22,7 +22,12 @@ const COLUMNS: &[(&str, &str)] = &[
         "positions",
         "id=bigint player_id!int pool_name!text50 address!text255 currency!text16 source!text baseline!money high_water!money \
          sequence=bigint readings=int began_at_zero=bool epoch=int open_anomaly?text32 snapshot_digest?text255 snapshot_at?time \
-         created_at=time updated_at=time",
+         created_at=time updated_at=time listed_at?time",
+    ),
+    (
+        "listed_payouts",
+        "id=bigint pool_name!text50 address!text255 tx_id!text255 number!bigint amount!money total!money source!text paid_at?time \
+         seen_at!time",
     ),
     (
         "mining_events",
@@ -54,6 +59,8 @@ const COLUMNS: &[(&str, &str)] = &[
 /// Unique keys (`!`) and indexes, by table and columns; `*` holds only some rows.
 const INDEXES: &[&str] = &[
     "anomalies!*(player_id,pool_name,address,kind)",
+    "listed_payouts!(pool_name,address,number)",
+    "listed_payouts!(pool_name,address,tx_id)",
     "mining_events!(event_id)",
     "mining_events!(player_id,player_sequence)",
     "mining_events!(position_id,position_sequence)",

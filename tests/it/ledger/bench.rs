@@ -179,6 +179,7 @@ pub(super) fn of_wallet(player: i32, wallet: &str, paid: &str) -> Observation {
         wallet: wallet.parse().unwrap(),
         currency: "ADVC".parse().unwrap(),
         counters: vec![Counter { source: "/paid".into(), paid: amount(paid) }],
+        listed: None,
         figures: Figures::default(),
         raw: format!(r#"{{"paid":{paid}}}"#),
     })

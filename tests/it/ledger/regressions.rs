@@ -97,6 +97,7 @@ async fn a_doubled_rate_500_credited_1000(engine: Engine) {
         wallet: wallet(1).parse().unwrap(),
         currency: "BTC".parse().unwrap(),
         counters: vec![Counter { source: "/paid".into(), paid: amount("0.0005") }],
+        listed: None,
         figures: Figures::default(),
         raw: "{}".into(),
     });
