@@ -3,6 +3,9 @@
 //! Promises: nothing is guessed in silence. What was found and why is written as comments, the draft is not enabled, and it is
 //! a file that [`PoolSpec::parse`] takes. Sums that a pool pays in a window of time never become the counter.
 
+mod feed;
+mod payouts;
+
 use serde_json::Value;
 
 use super::spec::PoolSpec;
@@ -23,6 +26,11 @@ const TOTAL_HASH: [&str; 4] = ["totalhash", "hashrate", "currenthashrate", "hash
 const TOTAL_SHARES: [&str; 2] = ["totalshares", "shares"];
 /// What in a name says that the figure is about a span of time.
 const WINDOWS: [&str; 8] = ["24h", "day", "daily", "hour", "week", "month", "last", "recent"];
+/// Names in the items of a list of payouts.
+const IDS: [&str; 8] = ["tx", "txid", "txhash", "transactionconfirmationdata", "transactionid", "transaction", "hash", "id"];
+const AMOUNTS: [&str; 3] = ["amount", "value", "paid"];
+const TIMES: [&str; 7] = ["time", "timestamp", "date", "datetime", "created", "createdat", "paytime"];
+const ADDRESSES: [&str; 4] = ["address", "wallet", "miner", "to"];
 
 /// What a draft is made from.
 #[derive(Debug)]
@@ -45,8 +53,8 @@ pub enum DraftError {
     /// The sample is no JSON object.
     #[error("the sample is no JSON object: {0}")]
     NoObject(String),
-    /// Nothing in it is named like a counter of everything paid.
-    #[error("no member is named like a counter of everything ever paid{0}")]
+    /// Nothing in it is named like a counter of everything paid, and it lists no payouts.
+    #[error("no member is named like a counter of everything ever paid, and no array like a list of payouts{0}")]
     NoCounter(String),
     /// Neither the sample nor the caller says what the amounts are in.
     #[error("the sample does not say what the amounts are in; give --currency")]
@@ -87,6 +95,9 @@ pub fn draft(sample: &Sample<'_>) -> Result<String, DraftError> {
     let text = String::from_utf8_lossy(sample.body);
     let text = text.trim_start_matches('\u{feff}').trim();
     let value: Value = serde_json::from_str(text).map_err(|error| DraftError::NoObject(error.to_string()))?;
+    if value.is_array() {
+        return feed::draft(sample, &value);
+    }
     if !value.is_object() {
         return Err(DraftError::NoObject("it is another value".to_owned()));
     }
@@ -99,8 +110,11 @@ pub fn draft(sample: &Sample<'_>) -> Result<String, DraftError> {
         .filter_map(|leaf| Some((PAID.iter().position(|name| *name == leaf.name)?, leaf)))
         .collect();
     counters.sort_by_key(|(rank, leaf)| (*rank, leaf.pointer.matches('/').count()));
-    let Some(((_, counter), others)) = counters.split_first() else {
-        return Err(DraftError::NoCounter(figures_of(&leaves)));
+    let list = payouts::find(&value);
+    let (counter, others) = match counters.split_first() {
+        Some(((_, counter), others)) => (Some(*counter), others),
+        None if list.is_some() => (None, &[][..]),
+        None => return Err(DraftError::NoCounter(figures_of(&leaves))),
     };
     let by_name = |names: &[&str]| {
         names
@@ -123,21 +137,42 @@ pub fn draft(sample: &Sample<'_>) -> Result<String, DraftError> {
         _ => sample.url.to_owned(),
     };
     line(&format!("url = {}", quoted(&url)));
-    if matches!(counter.value, Value::Number(number) if number.as_u64().is_some_and(|number| number >= BASE_UNITS_FROM)) {
+    let counted = counter.map(|counter| counter.value);
+    if matches!(counted, Some(Value::Number(number)) if number.as_u64().is_some_and(|number| number >= BASE_UNITS_FROM)) {
         line("# The counter is a large whole number. If the pool counts in base units, say how many decimals the coin has.");
         line("#: decimals = 8");
     }
     line("");
-    line("# Everything ever paid to the wallet. It must never fall: watch it over some payouts before it is trusted.");
-    line("[paid]");
-    line(&format!("pointer = {}", quoted(&counter.pointer)));
-    for (_, other) in others {
-        line(&format!("# also named like one: {} = {}", other.pointer, other.value));
+    if let Some(counter) = counter {
+        line("# Everything ever paid to the wallet. It must never fall: watch it over some payouts before it is trusted.");
+        line("[paid]");
+        line(&format!("pointer = {}", quoted(&counter.pointer)));
+        for (_, other) in others {
+            line(&format!("# also named like one: {} = {}", other.pointer, other.value));
+        }
     }
-    for window in leaves.iter().filter(|leaf| leaf.is_window() && leaf.name.contains("paid")) {
-        line(&format!("# not used, it is about a span of time: {} = {}", window.pointer, window.value));
+    if let Some(list) = &list {
+        let mark = if counter.is_some() { "#: " } else { "" };
+        line(match counter {
+            Some(_) => "# Instead, should the counter not be trusted: the payouts one by one.",
+            None => "# No member is named like a counter, so the payouts are counted one by one.",
+        });
+        for text in list.lines("paid.list") {
+            line(&format!("{mark}{text}"));
+        }
     }
     line("");
+    let mut windows =
+        leaves.iter().filter(|leaf| leaf.is_window() && leaf.name.contains("paid") && leaf.amount().is_some()).peekable();
+    if windows.peek().is_some() {
+        line("# About spans of time: shown, and never a counter.");
+        line("[windows]");
+        for window in windows {
+            let name: String = window.name.chars().take(40).collect();
+            line(&format!("{} = {}", quoted(&name), quoted(&window.pointer)));
+        }
+        line("");
+    }
     line("# For show only.");
     line("[figures]");
     for (key, names) in

@@ -6,7 +6,11 @@ const WALLET: &str = "AMf6wPvUz9GTjMyPbUFyXwaJxJqQWg3kd8";
 fn drafted(body: &str, currency: Option<&str>) -> Result<String, DraftError> {
     let (name, wallet) = ("new".parse().unwrap(), WALLET.parse().unwrap());
     let currency: Option<Currency> = currency.map(|text| text.parse().unwrap());
-    let url = format!("https://pool.example/api?address={WALLET}");
+    let url = if body.starts_with('[') {
+        "https://pool.example/api".to_owned()
+    } else {
+        format!("https://pool.example/api?address={WALLET}")
+    };
     draft(&Sample { name: &name, url: &url, body: body.as_bytes(), wallet: Some(&wallet), currency: currency.as_ref() })
 }
 
@@ -46,7 +50,8 @@ fn what_was_guessed_is_said() {
     for line in [
         "pointer = \"/paidtotal\"",
         "# also named like one: /paid = 500000000",
-        "# not used, it is about a span of time: /paid24h = 5",
+        "[windows]",
+        "\"paid24h\" = \"/paid24h\"",
         "pointer = \"/currency\"",
         "pointer = \"/address\"",
         "required = true",
@@ -62,8 +67,41 @@ fn what_was_guessed_is_said() {
 fn too_little_to_go_by_is_refused() {
     let error = |body, currency| drafted(body, currency).unwrap_err().to_string();
     assert!(error("<html>", None).starts_with("the sample is no JSON object: "));
-    assert!(error("[]", None).starts_with("the sample is no JSON object: "));
+    assert!(error("5", None).starts_with("the sample is no JSON object: "));
+    assert!(error("[]", Some("ADVC")).contains("an array whose elements are no payouts"));
+    assert!(error("[]", None).contains("--currency"));
     assert!(error(r#"{"paid":1}"#, None).contains("--currency"));
     let windows = error(r#"{"paid24h":1,"todayPaid":2,"total":3,"paid":true}"#, Some("ADVC"));
-    assert!(windows.contains("everything ever paid; the figures are /paid24h = 1, /todayPaid = 2, /total = 3"), "{windows}");
+    assert!(windows.contains("like a list of payouts; the figures are /paid24h = 1, /todayPaid = 2, /total = 3"), "{windows}");
+}
+
+fn listed(text: &str, body: &str) -> Vec<String> {
+    let spec = PoolSpec::parse(text, "draft.toml").unwrap();
+    assert!(!spec.enabled());
+    let listed = extract(&spec, &WALLET.parse().unwrap(), body.as_bytes()).unwrap().listed.unwrap();
+    listed.payouts.iter().map(|payout| format!("{}={}@{:?}", payout.id, payout.amount, payout.time)).collect()
+}
+
+#[test]
+fn a_list_of_payouts_stands_in_for_a_counter_or_ready_beside_one() {
+    let body = r#"{"currency":"BTC","unpaid":1,"paid24h":5,"total":6,"payouts":[{"time":1700000000,"amount":"0.5","tx":"a"}]}"#;
+    let text = drafted(body, None).unwrap();
+    assert_eq!(listed(&text, body), ["a=0.5@Some(1700000000)"]);
+    let text = drafted(&body.replace("\"total\"", "\"paidtotal\""), None).unwrap();
+    assert!(
+        text.contains("pointer = \"/paidtotal\"") && text.contains("#: [paid.list]") && text.contains("#: id = \"/tx\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_document_with_everybodys_payouts_becomes_a_feed() {
+    let nomp = format!(r#"[{{"name":"advc","payments":[{{"time":1700000000000,"txid":"a","amounts":{{"{WALLET}":1.5}}}}]}}]"#);
+    let text = drafted(&nomp, Some("ADVC")).unwrap();
+    assert!(text.contains("filter = { pointer = \"/*/name\", value = \"advc\" }"), "{text}");
+    assert_eq!(listed(&text, &nomp), ["a=1.5@Some(1700000000)"]);
+    let miningcore = format!(
+        r#"[{{"coin":"ADVC","address":"{WALLET}","amount":2,"transactionConfirmationData":"b","created":"2023-11-14T22:13:20Z"}}]"#
+    );
+    assert_eq!(listed(&drafted(&miningcore, Some("ADVC")).unwrap(), &miningcore), ["b=2@Some(1700000000)"]);
 }

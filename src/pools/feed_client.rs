@@ -37,3 +37,7 @@ impl PoolClient {
         Ok(reader.finish())
     }
 }
+
+#[cfg(test)]
+#[path = "feed_client_tests.rs"]
+mod tests;

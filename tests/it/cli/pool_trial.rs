@@ -138,3 +138,66 @@ fn a_draft_can_be_tested_and_enabled() {
     assert_eq!(again.code(), 2, "{}", again.stderr);
     assert!(again.stderr.contains("there is a pool new already"), "{}", again.stderr);
 }
+
+/// A pool file of one's own in the folder of the place.
+fn own_pool(place: &Place, text: &str) {
+    place.file("config/pools/own.toml", &format!("name = \"own\"\n{text}\n[currency]\nconstant = \"ADVC\"\n"));
+}
+
+#[test]
+fn listed_payouts_and_windows_are_shown_and_what_they_would_lead_to() {
+    let place = Place::new();
+    own_pool(
+        &place,
+        "url = \"http://h/{wallet}\"\n[windows]\nday = \"/paid24h\"\n[paid.list]\nitems = \"/payouts\"\nid = \"/tx\"\namount = \"/amount\"\n\
+         time = \"/time\"\nwindow_seconds = 86400",
+    );
+    let payouts: Vec<String> =
+        (0..12).map(|n| format!(r#"{{"tx":"t{n}","amount":"0.5","time":{}}}"#, 1_700_000_000 + n)).collect();
+    place.file("answer.json", format!(r#"{{"paid24h":6,"payouts":[{{"tx":null,"amount":9}},{}]}}"#, payouts.join(",")));
+    let run = |more: &[&str]| place.run(&[&["pools", "test", "own", "--wallet", WALLET, "--body", "answer.json"], more].concat());
+    let outcome = run(&[]);
+    let lines: Vec<&str> = outcome.succeeded().lines().collect();
+    for line in [
+        "payouts   12 listed in list:/payouts:/tx:/amount",
+        "          0.5 ADVC by t0 at 2023-11-14 22:13:20 UTC",
+        "          and 2 more",
+        "window    day 6, never a counter",
+    ] {
+        assert!(lines.contains(&line), "{line} is not in {lines:#?}");
+    }
+    assert!(
+        lines.last().unwrap().ends_with("opens a position, counting begins at 6 ADVC (list:/payouts:/tx:/amount)"),
+        "{lines:#?}"
+    );
+    let shown: Value = serde_json::from_str(run(&["--json"]).succeeded()).expect("JSON");
+    assert_eq!(shown["listed"]["payouts"][11], json!({"id": "t11", "amount": "0.5", "time": 1_700_000_011}));
+    assert_eq!((&shown["windows"], &shown["paid"]), (&json!({"day": "6"}), &json!([])));
+}
+
+#[test]
+fn a_feed_is_tried_for_one_wallet() {
+    let place = Place::new();
+    own_pool(&place, "[feed]\nurl = \"http://h/payments\"\nitems = \"/*\"\nid = \"/tx\"\namounts = \"/to\"");
+    place.file("feed.json", format!(r#"[{{"tx":"a","to":{{"{WALLET}":1.5,"Other":"x"}}}}]"#));
+    let outcome = place.run(&["pools", "test", "own", "--wallet", WALLET, "--body", "feed.json"]);
+    let text = outcome.succeeded();
+    assert!(text.contains("request   GET http://h/payments\n"), "{text}");
+    assert!(text.contains("payouts   1 listed in list:/*:/tx:/to/*\n          1.5 ADVC by a\n"), "{text}");
+}
+
+#[test]
+fn a_unit_from_another_document_is_given_with_the_answer() {
+    let place = Place::new();
+    own_pool(
+        &place,
+        "url = \"http://h/{wallet}\"\npaid.pointer = \"/paid\"\n[unit]\npath = \"/u\"\npointer = \"/d\"\nkind = \"decimals\"",
+    );
+    place.file("answer.json", r#"{"paid":1500}"#);
+    let arguments = ["pools", "test", "own", "--wallet", WALLET, "--body", "answer.json"];
+    let outcome = place.run(&arguments);
+    assert_eq!(outcome.code(), 2, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("own reads its unit from another document: give --decimals"), "{}", outcome.stderr);
+    let outcome = place.run(&[&arguments[..], &["--decimals", "3"]].concat());
+    assert!(outcome.succeeded().contains("paid      1.5 ADVC at /paid@1e-3\n"), "{}", outcome.stdout);
+}
