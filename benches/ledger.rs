@@ -156,6 +156,7 @@ fn batches(round: usize) -> Vec<Vec<Observation>> {
             wallet: wallet(number).parse().unwrap(),
             currency: "ADVC".parse().unwrap(),
             counters: vec![Counter { source: "/total".into(), paid: paid(round) }],
+            listed: None,
             figures: Figures::default(),
             raw: RAW.to_owned(),
         })

@@ -156,7 +156,7 @@ impl Daemon {
             let pace = Pace {
                 concurrency: limits.concurrency.get(),
                 gap_min: limits.rate_per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate.get()),
-                hung_after: limits.timeout.unwrap_or(settings.pool_request_timeout) + HANG_GRACE,
+                hung_after: client.time_max() + HANG_GRACE,
                 backoff_min: POOL_BACKOFF_MIN,
                 backoff_max: POOL_BACKOFF_MAX,
             };

@@ -5,7 +5,8 @@
 //! at once, and never more than the pool's file allows or the pool has shown to bear; readings wait for the ledger's answer
 //! before more are taken up, so memory stays bounded when the database is slow; a pool that fails for everyone is left alone
 //! for a growing time, and for our own network's failure no pool is; a panic or a request without an end costs this actor a
-//! restart and nobody else anything.
+//! restart and nobody else anything. A pool that publishes everybody's payouts in one document is asked for it once a round, and
+//! every wallet gets its part.
 //! Leaves to others: what an answer means (`pools`), what a reading is worth (the ledger).
 
 use std::rc::Rc;
@@ -29,10 +30,12 @@ use crate::pools::{Extracted, Failure, PoolClient};
 mod batch;
 mod ceiling;
 mod engine;
+mod feed;
 mod network;
 mod report;
 mod shared;
 
+pub use feed::FeedAnswers;
 pub use network::{NetworkMetrics, NetworkWatch};
 pub use report::PollReport;
 
@@ -43,11 +46,30 @@ use shared::Shared;
 pub trait Fetch {
     /// Asks about one wallet.
     fn fetch(&self, wallet: Wallet) -> LocalBoxFuture<'_, Result<Extracted, Failure>>;
+
+    /// Whether one document is read for all wallets instead.
+    fn is_feed(&self) -> bool {
+        false
+    }
+
+    /// Reads that document and answers what it says about each of `wallets`.
+    fn fetch_feed(&self, wallets: Vec<Wallet>) -> LocalBoxFuture<'_, Result<FeedAnswers, Failure>> {
+        drop(wallets);
+        Box::pin(async { Ok(FeedAnswers::new()) })
+    }
 }
 
 impl Fetch for PoolClient {
     fn fetch(&self, wallet: Wallet) -> LocalBoxFuture<'_, Result<Extracted, Failure>> {
         Box::pin(async move { Self::fetch(self, &wallet).await })
+    }
+
+    fn is_feed(&self) -> bool {
+        self.spec().is_feed()
+    }
+
+    fn fetch_feed(&self, wallets: Vec<Wallet>) -> LocalBoxFuture<'_, Result<FeedAnswers, Failure>> {
+        Box::pin(async move { Self::fetch_feed(self, &wallets).await })
     }
 }
 
@@ -99,10 +121,10 @@ impl Pool {
         supervision: Supervision,
     ) -> Self {
         Self {
+            shared: Rc::new(Shared::new(name.clone(), &pace, clock, client.is_feed())),
             client,
             ledger,
             clock,
-            shared: Rc::new(Shared::new(name.clone(), &pace, clock)),
             network: NetworkWatch::new(clock),
             name,
             pace,

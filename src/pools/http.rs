@@ -27,6 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::extract::{Extracted, extract};
 use super::failure::{Excerpt, Failure};
+use super::feed::FeedReader;
 use super::redirect::{REDIRECTS_MAX, target};
 use super::response::{read_body, send_failure, status_failure};
 use super::spec::PoolSpec;
@@ -142,6 +143,14 @@ impl PoolClient {
     #[must_use]
     pub fn spec(&self) -> &Arc<PoolSpec> {
         &self.spec
+    }
+
+    /// The longest that a request can take: its answer, or the pages of a feed, and the document with the unit before.
+    #[must_use]
+    pub fn time_max(&self) -> Duration {
+        let pages = FeedReader::new(Arc::clone(&self.spec), &[]).map_or(1, |reader| reader.pages().len());
+        let unit = self.spec.unit.as_ref().map_or(Duration::ZERO, |unit| unit.timeout);
+        self.timeout * u32::try_from(pages).unwrap_or(u32::MAX) + unit
     }
 
     /// Asks the pool about `wallet`. Dropping the future closes the connection.

@@ -9,9 +9,12 @@ use crate::pools::load;
 const ADVC: &str = "AMf6wPvUz9GTjMyPbUFyXwaJxJqQWg3kd8";
 const BTC: &str = "1BoatSLRHtKNngkdXEobR76b53LETtpyT";
 
+/// File by file.
+type Decisions = &'static [(&'static str, &'static str)];
+
 /// Pool, wallet and, file by file, the counters or payouts with balance, immature and windows, or the kind of the failure. Every
 /// file of the directories is in the table.
-const DECISIONS: &[(&str, &str, &[(&str, &str)])] = &[
+const DECISIONS: &[(&str, &str, Decisions)] = &[
     (
         "nomp-payments",
         ADVC,

@@ -255,12 +255,12 @@ fn paid(raw: RawPaid, windows: &BTreeMap<String, Pointer>) -> Result<(PaidRule, 
         PaidRule::Listed(list) => vec![&list.items],
         PaidRule::Feed(_) => Vec::new(),
     };
-    if !matches!(rule, PaidRule::Listed(_)) {
-        if let Some((pointer, name)) = pointers.iter().find_map(|pointer| Some((pointer, windows::named_in(pointer)?))) {
-            let reason =
-                format!("{pointer} is no counter: {name} is named like a window of time, which falls again; see [windows]");
-            return fault(&reason);
-        }
+    // What a list is called says nothing: its payouts do not fall again.
+    let mut counters = pointers.iter().filter(|_| !matches!(rule, PaidRule::Listed(_)));
+    if let Some((pointer, name)) = counters.find_map(|pointer| Some((pointer, windows::named_in(pointer)?))) {
+        return fault(&format!(
+            "{pointer} is no counter: {name} is named like a window of time, which falls again; see [windows]"
+        ));
     }
     if let Some((name, pointer)) = windows.iter().find(|(_, window)| pointers.contains(window)) {
         return fault(&format!("{pointer} is no counter: it is the window {name} of [windows]"));

@@ -99,7 +99,12 @@ fn answer(shared: &Shared, asked: &Asked, shown: bool) -> Answer {
     let mut world = shared.world();
     let question = Question { address: asked.address.as_deref(), coin: &asked.coin, currency: &currency };
     let answer = render(&world, shape, question);
-    if let Some(address) = asked.address.as_deref().filter(|_| shown) {
+    if shown && shape == Shape::NompPayments {
+        let wallets: Vec<Arc<str>> = world.payouts().iter().map(|payout| Arc::clone(&payout.wallet)).collect();
+        for wallet in wallets {
+            world.mark_shown(asked.pool, &wallet);
+        }
+    } else if let Some(address) = asked.address.as_deref().filter(|_| shown) {
         world.mark_shown(asked.pool, address);
     }
     answer

@@ -15,6 +15,8 @@ const EPOCH_SECS: u64 = 1_767_225_600;
 const DAY: Duration = Duration::from_secs(86_400);
 /// How many payments an answer lists.
 const PAYMENTS_MAX: usize = 10;
+/// How many payments NOMP lists of a coin.
+const FEED_PAYMENTS_MAX: usize = 100;
 
 /// The form of a pool's answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +39,8 @@ pub enum Shape {
     ZpoolReal,
     /// Miningcore: `totalPaid` and `pendingBalance`; an unknown wallet gets zeros.
     Miningcore,
+    /// NOMP's `/api/payments`: the latest payments to everybody, whatever wallet is asked about.
+    NompPayments,
 }
 
 impl Shape {
@@ -47,7 +51,7 @@ impl Shape {
             Self::CpuPoolDocumented | Self::CpuPoolNomp => SimPool::CpuPool,
             Self::RplantPaid | Self::RplantTotalPaid | Self::RplantStats | Self::RplantReal => SimPool::Rplant,
             Self::ZpoolDocumented | Self::ZpoolReal => SimPool::Zpool,
-            Self::Miningcore => SimPool::Extra,
+            Self::Miningcore | Self::NompPayments => SimPool::Extra,
         }
     }
 
@@ -95,6 +99,9 @@ impl Answer {
 #[must_use]
 pub fn render(world: &World, shape: Shape, question: Question<'_>) -> Answer {
     let pool = shape.pool();
+    if shape == Shape::NompPayments {
+        return Answer::json(nomp_payments(world, pool));
+    }
     let Some(address) = question.address else { return without_address(pool) };
     let found = world.account(pool, address);
     let nobody = Account::default();
@@ -117,8 +124,24 @@ pub fn render(world: &World, shape: Shape, question: Question<'_>) -> Answer {
             let body = if found.is_some() { about.zpool_real() } else { String::new() };
             Answer { status: 200, content_type: "text/html; charset=UTF-8", body }
         }
-        Shape::Miningcore => Answer::json(about.miningcore()),
+        Shape::Miningcore | Shape::NompPayments => Answer::json(about.miningcore()),
     }
+}
+
+/// What NOMP publishes of all its coins: the last hundred payments of each, the newest first.
+fn nomp_payments(world: &World, pool: SimPool) -> String {
+    let payment = |payout: &Payout| {
+        Object::new()
+            .with("time", (secs(payout.at) * 1_000).to_string())
+            .with("txid", text(&tx(payout)))
+            .with("paid", js(payout.amount))
+            .with("miners", "1")
+            .with("amounts", Object::new().with(&payout.wallet, js(payout.amount)).end())
+            .end()
+    };
+    let of_pool = world.payouts().iter().rev().filter(|payout| payout.pool == pool).take(FEED_PAYMENTS_MAX);
+    let coin = |name: &str, payments: String| Object::new().with("name", text(name)).with("payments", payments).end();
+    array([coin("koto", array([])), coin("adventurecoin", array(of_pool.map(payment)))])
 }
 
 /// A request that names no wallet at all.

@@ -275,8 +275,7 @@ impl Book {
 
     /// One attempt at one transaction.
     async fn attempt(&mut self, batch: &[Observation], now: NaiveDateTime) -> Result<Report, StoreError> {
-        let mut plan = Plan::default();
-        plan.records = self.records_of(batch).await?;
+        let mut plan = Plan { records: self.records_of(batch).await?, ..Plan::default() };
         let opened = self.gather(batch, &mut plan).await?;
         let mut report = Report { opened, ..Report::default() };
         for observation in batch {

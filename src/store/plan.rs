@@ -43,6 +43,7 @@ pub struct AnomalyReport {
 
 /// What a pool hands to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are readings")]
 pub enum Observation {
     /// A good answer.
     Reading(Reading),

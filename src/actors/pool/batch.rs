@@ -44,13 +44,23 @@ impl Batch {
         self.due
     }
 
-    /// Hands it to the ledger and waits until it is stored. A batch whose answer is lost is handed over again, which is safe:
-    /// the ledger credits a counter once.
+    /// Hands it to the ledger and waits until it is stored, in parts where a feed has brought more at once. A batch whose answer is
+    /// lost is handed over again, which is safe: the ledger credits a counter once.
     pub(super) async fn hand_over(&mut self, name: &PoolName, ledger: &Recipient<RecordObservations>, shared: &Shared) {
         let Self { observations, cycles, .. } = std::mem::take(self);
-        if observations.is_empty() {
-            return;
+        let (mut observations, mut cycles) = (observations.into_iter(), cycles.into_iter());
+        while observations.len() > 0 {
+            let part = Self {
+                observations: observations.by_ref().take(BATCH_MAX).collect(),
+                cycles: cycles.by_ref().take(BATCH_MAX).collect(),
+                due: None,
+            };
+            part.hand_over_part(name, ledger, shared).await;
         }
+    }
+
+    async fn hand_over_part(self, name: &PoolName, ledger: &Recipient<RecordObservations>, shared: &Shared) {
+        let Self { observations, cycles, .. } = self;
         let observations = Arc::new(observations);
         let recorded = store(name, ledger, shared, &observations).await;
         for (observation, cycle) in observations.iter().zip(&cycles) {

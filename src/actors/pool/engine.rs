@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -13,6 +14,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::batch::Batch;
+use super::feed::{self, Found};
 use super::network::NetworkWatch;
 use super::shared::Shared;
 use super::{Fetch, Pace};
@@ -59,7 +61,7 @@ struct Ticket {
 
 /// What a request's task came to; `None` when it had no end.
 struct Ended {
-    result: Option<Result<Extracted, Failure>>,
+    result: Option<Result<Found, Failure>>,
     took: Duration,
 }
 
@@ -214,7 +216,7 @@ impl Engine {
             round.in_hand += 1;
             round.cycle
         };
-        let request = request(Rc::clone(&self.client), job.wallet.clone(), self.pace.hung_after);
+        let request = request(Rc::clone(&self.client), job.wallet.clone(), self.shared.feed_jobs(), self.pace.hung_after);
         Some((Ticket { cycle, job, started, is_probe }, request))
     }
 
@@ -226,7 +228,15 @@ impl Engine {
             Ok(Ended { result: Some(result), took }) => {
                 self.shared.metrics.borrow_mut().response_time.record(took);
                 match result {
-                    Ok(found) => self.succeeded(ticket, found, batch),
+                    Ok(Found::Wallet(found)) => {
+                        self.succeeded(&ticket);
+                        let Ticket { cycle, job, .. } = ticket;
+                        self.put(cycle, self.reading(job, *found), batch);
+                    }
+                    Ok(Found::Feed(answers)) => {
+                        self.succeeded(&ticket);
+                        self.distribute(ticket.cycle, answers, batch);
+                    }
                     Err(failure) => self.failed(ticket, &failure, batch),
                 }
                 return None;
@@ -243,25 +253,41 @@ impl Engine {
             Err(_) => return None,
         };
         self.shared.agenda.borrow_mut().settle(&ticket.job.wallet, Answer::Unbearable, self.clock.now());
-        self.count_failure(&ticket, kind, &text);
+        self.count_failure(ticket.cycle, &ticket.job.wallet, kind, &text);
         Some(Panicked(text))
     }
 
-    fn succeeded(&self, ticket: Ticket, found: Extracted, batch: &mut Batch) {
+    fn reading(&self, job: PollJob, found: Extracted) -> Observation {
+        Observation::Reading(found.into_reading(job.player, self.name.clone(), job.wallet))
+    }
+
+    /// Takes up what a feed says about each wallet. What is wrong with one of them says nothing about the pool.
+    fn distribute(&self, cycle: u64, answers: Vec<(PollJob, Result<Extracted, Failure>)>, batch: &mut Batch) {
+        for (job, answer) in answers {
+            match answer {
+                Ok(found) => self.put(cycle, self.reading(job, found), batch),
+                Err(failure) => {
+                    self.count_failure(cycle, &job.wallet, failure.kind(), &failure.to_string());
+                    self.report_anomaly(cycle, job, &failure, batch);
+                }
+            }
+        }
+    }
+
+    /// Notes a good answer.
+    fn succeeded(&self, ticket: &Ticket) {
         let now = self.clock.now();
         self.network.note(&self.name, Reach::Pool);
         self.shared.metrics.borrow_mut().successes += 1;
         self.shared.breaker.borrow_mut().succeeded();
         self.shared.throttle.borrow_mut().answered(ticket.started, now);
         self.shared.agenda.borrow_mut().settle(&ticket.job.wallet, Answer::Good, now);
-        let Ticket { cycle, job, .. } = ticket;
-        self.put(cycle, Observation::Reading(found.into_reading(job.player, self.name.clone(), job.wallet)), batch);
     }
 
     fn failed(&self, ticket: Ticket, failure: &Failure, batch: &mut Batch) {
         let now = self.clock.now();
         let wallet = &ticket.job.wallet;
-        self.count_failure(&ticket, failure.kind(), &failure.to_string());
+        self.count_failure(ticket.cycle, wallet, failure.kind(), &failure.to_string());
         let reach = failure.reach();
         if let Some(reach) = reach {
             self.network.note(&self.name, reach);
@@ -302,18 +328,21 @@ impl Engine {
         }
         agenda.settle(wallet, answer, now);
         drop((agenda, breaker));
-        if let Some(kind) = anomaly_of(failure) {
-            let Ticket { cycle, job: PollJob { player, wallet }, .. } = ticket;
-            let report = AnomalyReport { player, pool: self.name.clone(), wallet, kind, detail: failure.to_string() };
-            self.put(cycle, Observation::Anomaly(report), batch);
-        }
+        self.report_anomaly(ticket.cycle, ticket.job, failure, batch);
     }
 
-    fn count_failure(&self, ticket: &Ticket, kind: &'static str, text: &str) {
-        let wallet = &ticket.job.wallet;
+    /// Makes an observation of a failure that a person should see.
+    fn report_anomaly(&self, cycle: u64, job: PollJob, failure: &Failure, batch: &mut Batch) {
+        let Some(kind) = anomaly_of(failure) else { return };
+        let PollJob { player, wallet } = job;
+        let report = AnomalyReport { player, pool: self.name.clone(), wallet, kind, detail: failure.to_string() };
+        self.put(cycle, Observation::Anomaly(report), batch);
+    }
+
+    fn count_failure(&self, cycle: u64, wallet: &Wallet, kind: &'static str, text: &str) {
         tracing::debug!(pool = %self.name, wallet = %wallet, kind, error = text, "request_failed");
         *self.shared.metrics.borrow_mut().failures.entry(kind).or_default() += 1;
-        self.shared.with_round(ticket.cycle, |round| {
+        self.shared.with_round(cycle, |round| {
             *round.report.failures.entry(kind).or_default() += 1;
             round.report.first_failure.get_or_insert_with(|| format!("{wallet}: {text}"));
         });
@@ -334,9 +363,9 @@ impl Engine {
 }
 
 /// Asks, and gives the request up when it has no end although the client has a time-out of its own.
-async fn request(client: Rc<dyn Fetch>, wallet: Wallet, hung_after: Duration) -> Ended {
+async fn request(client: Rc<dyn Fetch>, wallet: Wallet, feed_jobs: Option<Arc<[PollJob]>>, hung_after: Duration) -> Ended {
     let clock = Clock::start();
-    let result = tokio::time::timeout(hung_after, client.fetch(wallet)).await.ok();
+    let result = tokio::time::timeout(hung_after, feed::ask(client.as_ref(), wallet, feed_jobs)).await.ok();
     Ended { result, took: clock.now() }
 }
 

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use tokio::sync::Notify;
 
 use super::ceiling::Ceiling;
+use super::feed::request_for_all;
 use super::{Pace, PollNow, PollReport};
 use crate::actors::scheduler::PollFinished;
 use crate::clock::Clock;
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) network_turns: Cell<u64>,
     /// Rings when there is something new to do.
     pub(super) news: Notify,
+    /// Everybody on the newest list, where one request stands for all of them.
+    feed: Option<RefCell<Arc<[PollJob]>>>,
 }
 
 /// A cycle's round that is not finished.
@@ -53,7 +56,8 @@ pub(super) struct OpenRound {
 }
 
 impl Shared {
-    pub(super) fn new(name: PoolName, pace: &Pace, clock: Clock) -> Self {
+    /// `is_feed` says that one request is made for all wallets.
+    pub(super) fn new(name: PoolName, pace: &Pace, clock: Clock, is_feed: bool) -> Self {
         Self {
             breaker: RefCell::new(Breaker::new(pace.backoff_min, pace.backoff_max)),
             throttle: RefCell::new(Throttle::new(pace.gap_min)),
@@ -67,16 +71,29 @@ impl Shared {
             token_at: Cell::default(),
             network_turns: Cell::default(),
             news: Notify::new(),
+            feed: is_feed.then(|| RefCell::new(Arc::from([]))),
         }
     }
 
-    /// Begins a round. A pool that publishes all its payouts in one document needs no job for each wallet: the document would
-    /// be asked for here, with the jobs as the wallets to find in it.
+    /// The requests that it takes to ask about `jobs`.
+    fn requests(&self, jobs: &Arc<[PollJob]>) -> Arc<[PollJob]> {
+        let Some(feed) = &self.feed else { return Arc::clone(jobs) };
+        feed.replace(Arc::clone(jobs));
+        request_for_all(jobs).into()
+    }
+
+    /// Everybody on the newest list, where one request stands for all of them.
+    pub(super) fn feed_jobs(&self) -> Option<Arc<[PollJob]>> {
+        self.feed.as_ref().map(|feed| Arc::clone(&feed.borrow()))
+    }
+
+    /// Begins a round.
     pub(super) fn begin(&self, name: &PoolName, poll: PollNow, now: Duration) {
         let PollNow { cycle, jobs, tick, spread, finished } = poll;
-        let catch_up = catch_up_gap(spread, jobs.len());
+        let requests = self.requests(&jobs);
+        let catch_up = catch_up_gap(spread, requests.len());
         let gap = if spread.is_zero() { Duration::ZERO } else { catch_up.max(self.throttle.borrow().gap()) };
-        self.agenda.borrow_mut().begin(&jobs, Timing { tick, spread, gap }, now);
+        self.agenda.borrow_mut().begin(&requests, Timing { tick, spread, gap }, now);
         self.catch_up.set(catch_up);
         self.ends_at.set(tick + spread);
         let report = PollReport::new(name.clone(), jobs.len() as u64);
@@ -87,11 +104,15 @@ impl Shared {
     /// Lets the running round, which still has wallets to ask about, go by the newest list, and stand for the round that was
     /// not begun.
     pub(super) fn refresh(&self, jobs: &Arc<[PollJob]>, ends_at: Duration, now: Duration) {
+        let requests = self.requests(jobs);
         let mut agenda = self.agenda.borrow_mut();
-        agenda.refresh(jobs, now);
+        agenda.refresh(&requests, now);
         self.ends_at.set(self.ends_at.get().max(ends_at));
         if let Some(round) = self.rounds.borrow_mut().last_mut() {
-            round.report.wallets = round.report.requests + agenda.waiting() as u64;
+            round.report.wallets = match self.feed {
+                Some(_) => jobs.len() as u64,
+                None => round.report.requests + agenda.waiting() as u64,
+            };
         }
         self.news.notify_one();
     }
@@ -118,7 +139,8 @@ impl Shared {
         let is_over = |round: &OpenRound| all || (round.in_hand == 0 && !(waiting && Some(round.cycle) == newest));
         for round in rounds.extract_if(.., |round| is_over(round)) {
             let OpenRound { cycle, finished, mut report, began, .. } = round;
-            report.not_asked = report.wallets.saturating_sub(report.requests);
+            let asked = if self.feed.is_some() && report.requests > 0 { report.wallets } else { report.requests };
+            report.not_asked = report.wallets.saturating_sub(asked);
             report.backoff_state = self.breaker.borrow().name();
             report.duration_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
             if report.requests == 0 && report.wallets > 0 && report.backoff_state == "open" {

@@ -141,7 +141,7 @@ fn a_draft_can_be_tested_and_enabled() {
 
 /// A pool file of one's own in the folder of the place.
 fn own_pool(place: &Place, text: &str) {
-    place.file("config/pools/own.toml", &format!("name = \"own\"\n{text}\n[currency]\nconstant = \"ADVC\"\n"));
+    place.file("config/pools/own.toml", format!("name = \"own\"\n{text}\n[currency]\nconstant = \"ADVC\"\n"));
 }
 
 #[test]

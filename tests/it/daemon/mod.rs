@@ -19,6 +19,7 @@ mod doubts;
 mod faults;
 mod interop;
 mod metrics;
+mod payments;
 mod pile;
 mod readme;
 mod refusals;
