@@ -32,6 +32,7 @@ pub(super) enum Command {
     /// `pools test`. It goes to standard output, or with --write to config/pools/NAME.toml.
     ///
     /// Example: pool-poller pools add newpool --url "https://newpool.com/api/{wallet}" --from-sample answer.json --currency ADVC
+    #[cfg_attr(doc, expect(rustdoc::bare_urls, reason = "it is the help of a command, where a link has no meaning"))]
     Add(pool_draft::Args),
 }
 

@@ -20,6 +20,7 @@ mod pool_batches;
 mod pool_bench;
 mod pool_breaker;
 mod pool_drain;
+mod pool_feed;
 mod pool_limits;
 mod pool_network;
 mod pool_pace;
