@@ -275,7 +275,7 @@ impl Book {
 
     /// One attempt at one transaction.
     async fn attempt(&mut self, batch: &[Observation], now: NaiveDateTime) -> Result<Report, StoreError> {
-        let mut plan = Plan { records: self.records_of(batch).await?, ..Plan::default() };
+        let mut plan = Plan::default();
         let opened = self.gather(batch, &mut plan).await?;
         let mut report = Report { opened, ..Report::default() };
         for observation in batch {
@@ -328,11 +328,13 @@ impl Book {
         Ok(report)
     }
 
-    /// The records of the wallets whose payouts the batch lists, with every id that it names.
-    async fn records_of(&self, batch: &[Observation]) -> Result<HashMap<Key, Record>, StoreError> {
+    /// The records of the wallets whose payouts the batch lists, with every id that it names. Those of wallets whose position
+    /// was not in memory are read anew, after the position: a record that is older than it would look like a counter that fell,
+    /// and one that is newer meets the position's sequence.
+    async fn records_of(&self, batch: &[Observation], loaded: &HashSet<Key>) -> Result<HashMap<Key, Record>, StoreError> {
         let lists = lists(batch);
         let mut records = HashMap::with_capacity(lists.len());
-        for (key, _) in &lists {
+        for (key, _) in lists.iter().filter(|(key, _)| !loaded.contains(key)) {
             if let Some(record) = self.records.get(key) {
                 records.insert(key.clone(), record.clone());
             }
@@ -368,6 +370,8 @@ impl Book {
             }
         }
         let loaded = positions::load(&self.db, &wanted).await?;
+        let read_anew = wanted.into_iter().map(|(_, key)| key).collect();
+        plan.records = self.records_of(batch, &read_anew).await?;
         let unknown = missing.iter().filter(|reading| !loaded.entries.contains_key(&reading_key(reading)));
         let new_players: Vec<i32> = unknown.map(|reading| reading.player.0).collect();
         let elsewhere = if self.rules.policy.first_reading == FirstReading::Award && !new_players.is_empty() {

@@ -8,8 +8,9 @@ use pool_poller::domain::listed::source;
 use pool_poller::domain::payout::{AnomalyKind, FirstReading};
 use pool_poller::domain::{Listed, Payout, Reading};
 use pool_poller::store::book::{Book, Observation, Report, Rules};
-use pool_poller::store::decisions::Operator;
+use pool_poller::store::decisions::{EventRef, Operator};
 use pool_poller::store::now_utc;
+use pool_poller::store::overview::event_story;
 use pool_poller::store::rebase::{NewMark, rebase};
 use pool_poller::store::verify::verify;
 use sea_orm::{EntityTrait as _, QueryOrder as _};
@@ -24,6 +25,7 @@ super::on_both_engines![
     a_payout_with_another_amount_is_told_and_what_comes_with_it_is_held,
     two_books_that_see_one_payout_at_the_same_time_award_it_once,
     a_payout_that_another_process_recorded_meanwhile_is_not_recorded_again,
+    a_record_is_as_new_as_the_position_that_goes_by_it,
     a_batch_of_more_payouts_than_a_statement_is_stored_whole,
     a_currency_without_a_rate_loses_no_payout,
     a_wallet_that_goes_to_another_player_takes_no_past_along,
@@ -103,6 +105,8 @@ async fn a_listed_payout_is_recorded_and_awarded_once(bench: Bench) {
     assert_eq!(rows[0].paid_at.map(|at| at.and_utc().timestamp()), Some(1_700_000_000));
     let [position] = bench.positions().await.try_into().expect("one position");
     assert_eq!(position.source, "list:/payouts:/tx:/amount");
+    let story = event_story(&bench.db, EventRef::Row(1)).await.expect("a query").expect("an event");
+    assert_eq!(story.payouts.iter().map(|payout| payout.tx_id.as_str()).collect::<Vec<_>>(), ["c"]);
     assert_good(&bench).await;
 }
 
@@ -178,6 +182,21 @@ async fn a_payout_that_another_process_recorded_meanwhile_is_not_recorded_again(
     assert_eq!((report.awards.len(), report.awards[0].advc), (1, amount("4")));
     assert_eq!(bench.total(1).await, "900 AP 9 ADVC #3");
     assert_eq!(shown(&recorded(&bench).await)[3], ("d", 4, "4".to_owned(), "19".to_owned()));
+    assert_good(&bench).await;
+}
+
+async fn a_record_is_as_new_as_the_position_that_goes_by_it(bench: Bench) {
+    bench.players(&["ann", "bob"]).await;
+    let (mut one, mut other) = (bench.book(), bench.book());
+    let whose = |player, payouts| seen(player, "Wshared", payouts);
+    record(&mut one, &whose(1, &[("a", "1")])).await;
+    record(&mut other, &whose(1, &[("a", "1"), ("b", "2")])).await;
+    // The position is read from the database here, and what is recorded of the wallet must not be older.
+    record(&mut one, &whose(2, &[])).await;
+    record(&mut one, &whose(1, &[])).await;
+    assert_eq!(kinds(&bench).await, []);
+    record(&mut one, &whose(1, &[("b", "2"), ("c", "4")])).await;
+    assert_eq!((bench.total(1).await, bench.total(2).await), ("600 AP 6 ADVC #2".into(), "0 AP 0 ADVC #0".into()));
     assert_good(&bench).await;
 }
 
