@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 /// Reads a date, a date and a time (UTC), or both with an offset as in RFC 3339. Answers UTC.
 pub(super) fn moment(text: &str) -> Result<NaiveDateTime, String> {
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+    let with_offset = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%:z"));
+    if let Ok(moment) = with_offset {
         return Ok(moment.naive_utc());
     }
     let text = text.trim_end_matches('Z').replace(' ', "T");
@@ -29,6 +30,7 @@ mod tests {
             ("2026-11-22T10:05Z", "2026-11-22 10:05:00"),
             ("2026-11-22T10:05:07Z", "2026-11-22 10:05:07"),
             ("2026-11-22T10:05:07+01:00", "2026-11-22 09:05:07"),
+            ("2026-11-22T10:05+01:00", "2026-11-22 09:05:00"),
         ] {
             assert_eq!(moment(text).map(|moment| moment.to_string()).as_deref(), Ok(expected), "{text}");
         }
