@@ -18,7 +18,6 @@ use super::process::Daemon;
 use super::{DEADLINE, eventually};
 
 #[path = "../../fixtures/corpus.rs"]
-#[expect(clippy::duplicate_mod, reason = "the reader's own tests, in another crate, use it too")]
 mod fixtures;
 
 use fixtures::{Case, corpus};
