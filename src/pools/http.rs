@@ -1,7 +1,7 @@
 //! Asks one pool about one wallet over HTTP.
 //!
 //! Promises: the URL that is requested is the template with the wallet in place, byte for byte; only the configured
-//! pool is contacted, and a redirect followed only if it stays there ([`super::redirect`]); a wallet of the wrong form is never
+//! pool is contacted, and a redirect followed only if it stays there (`redirect`); a wallet of the wrong form is never
 //! sent; one answer takes at most the time and the memory that the pool file allows, whatever the server does; no secret
 //! appears in a failure or in the kept answer. It leaves pacing, retries and the breaker to its caller.
 //!
