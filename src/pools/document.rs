@@ -5,7 +5,7 @@
 //! answer holds, and a number is seen as the literal that the pool wrote. A key that occurs twice counts with its last
 //! value, as in every common JSON reader.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -15,7 +15,8 @@ use super::pointer::Pointer;
 
 /// A JSON object, checked to be well formed to its end.
 pub(super) struct Document<'a> {
-    members: HashMap<String, &'a RawValue>,
+    /// As many as a pool file points at, so a list is as fast as anything.
+    members: Vec<(&'a str, &'a RawValue)>,
 }
 
 /// What a pointer leads to.
@@ -47,7 +48,7 @@ pub(super) enum DocumentError {
 
 impl<'a> Document<'a> {
     /// Checks all of `text` and keeps the top-level members named in `wanted`.
-    pub(super) fn parse(text: &'a str, wanted: &BTreeSet<String>) -> Result<Self, DocumentError> {
+    pub(super) fn parse(text: &'a str, wanted: &'a BTreeSet<String>) -> Result<Self, DocumentError> {
         if !text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok() {
             return Err(DocumentError::NotObject);
         }
@@ -58,7 +59,8 @@ impl<'a> Document<'a> {
 
     /// The text of what `pointer` leads to.
     pub(super) fn text(&self, pointer: &Pointer) -> Option<&'a str> {
-        below(self.members.get(pointer.first())?.get(), pointer.rest())
+        let (_, member) = self.members.iter().find(|(name, _)| *name == pointer.first())?;
+        below(member.get(), pointer.rest())
     }
 
     /// What `pointer` leads to; `None` when there is nothing, also below something that is no object or array.
@@ -107,31 +109,59 @@ struct Members<'w> {
     wanted: &'w BTreeSet<String>,
 }
 
-impl<'de> DeserializeSeed<'de> for Members<'_> {
-    type Value = HashMap<String, &'de RawValue>;
+impl<'de: 'w, 'w> DeserializeSeed<'de> for Members<'w> {
+    type Value = Vec<(&'w str, &'de RawValue)>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = HashMap<String, &'de RawValue>;
+impl<'de: 'w, 'w> Visitor<'de> for Members<'w> {
+    type Value = Vec<(&'w str, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = HashMap::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if self.wanted.contains(&key) {
-                members.insert(key, map.next_value()?);
-            } else {
+        let mut members: Self::Value = Vec::new();
+        let find = |key: &str| self.wanted.get(key).map(String::as_str);
+        while let Some(wanted) = map.next_key_seed(Key(find))? {
+            let Some(key) = wanted else {
                 map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value = map.next_value()?;
+            match members.iter_mut().find(|(name, _)| *name == key) {
+                Some((_, earlier)) => *earlier = value,
+                None => members.push((key, value)),
             }
         }
         Ok(members)
+    }
+}
+
+/// A key, looked at where it stands: what `F` makes of it.
+struct Key<F>(F);
+
+impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<T, E> {
+        Ok(self.0(key))
     }
 }
 
@@ -163,8 +193,8 @@ impl<'de> Visitor<'de> for Child<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(key) = map.next_key::<String>()? {
-            if key == self.token {
+        while let Some(is_wanted) = map.next_key_seed(Key(|key: &str| key == self.token))? {
+            if is_wanted {
                 found = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -193,7 +223,8 @@ mod tests {
 
     fn get(text: &'static str, pointer: &str) -> Option<Node<'static>> {
         let pointer = Pointer::try_from(pointer.to_owned()).unwrap();
-        Document::parse(text, &BTreeSet::from([pointer.first().to_owned()])).unwrap().get(&pointer)
+        let wanted = Box::leak(Box::new(BTreeSet::from([pointer.first().to_owned()])));
+        Document::parse(text, wanted).unwrap().get(&pointer)
     }
 
     #[test]

@@ -77,7 +77,8 @@ impl UnitRule {
     pub(super) fn read(&self, body: &[u8]) -> Result<u32, Failure> {
         let unknown = |reason: String| Failure::UnitUnknown { reason: Excerpt::new(&reason) };
         let text = body_text(body)?;
-        let document = Document::parse(text, &[self.pointer.first().to_owned()].into()).map_err(|error| match error {
+        let wanted = [self.pointer.first().to_owned()].into();
+        let document = Document::parse(text, &wanted).map_err(|error| match error {
             DocumentError::NotJson(reason) => unknown(format!("not JSON: {reason}")),
             DocumentError::NotObject => unknown("not a JSON object".to_owned()),
         })?;

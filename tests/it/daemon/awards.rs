@@ -141,7 +141,7 @@ fn an_award_of_one_and_a_half_advc_is_right_in_every_column_and_every_payload_fi
         immature: Some(money("0.25")),
         balance: Some(money("0.75")),
         paid: money(paid),
-        raw_response: Some(serde_json::from_str::<Value>(body).unwrap().to_string()),
+        raw_response: Some(body.to_owned()),
         snapshot_time: at,
         address: Some(wallet.clone()),
         native_paid: Some(money(paid)),
