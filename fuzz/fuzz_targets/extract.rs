@@ -4,6 +4,7 @@
 
 #![no_main]
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
@@ -26,9 +27,17 @@ const TYPES: [&str; 8] = [
     "a/b; charset=x",
 ];
 
+/// The one shipped file that says how to read a list, with the list instead of the counters.
+const ZPOOL: &str = include_str!("../../config/pools/zpool.toml");
+const LIST: &str =
+    "list = { items = \"/payouts\", id = \"/tx\", amount = \"/amount\", time = \"/time\", window_seconds = 86400 }";
+
 /// Each pool with a wallet of its form.
 static POOLS: LazyLock<Vec<(PoolSpec, Wallet)>> = LazyLock::new(|| {
-    let pools = registry::load(&[], &|_| Ok((None, None))).expect("the shipped pool files");
+    let mut pools = registry::load(&[], &|_| Ok((None, None))).expect("the shipped pool files");
+    let listing = ZPOOL.replace("first = [\"/paid\", \"/paidtotal\"]", LIST);
+    assert_ne!(listing, ZPOOL, "the shipped file has changed");
+    pools.push(PoolSpec::parse(&listing, "list").expect("a pool file"));
     let wallets = ["AMf6wPvUz9GTjMyPbUFyXwaJxJqQWg3kd8", "0x52908400098527886E0F7030069857D2E4169EE7", "1234"];
     let long = "4".repeat(95);
     let known = |spec: &PoolSpec| {
@@ -70,9 +79,17 @@ fuzz_target!(|data: &[u8]| {
 
 fn check_reading(found: &Extracted, text: &str) {
     let json = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace());
-    assert!(serde_json::from_str::<IgnoredAny>(json.trim_end()).is_ok() && json.starts_with('{'), "a reading of no JSON object");
+    assert!(serde_json::from_str::<IgnoredAny>(json.trim_end()).is_ok(), "a reading of no JSON");
+    // A document about everybody may be an array.
+    assert!(json.starts_with('{') || (found.listed.is_some() && json.starts_with('[')), "a reading of no object");
     let most: Amount = "1000000000000000".parse().expect("a number");
-    assert!(!found.counters.is_empty());
+    assert_eq!(found.counters.is_empty(), found.listed.is_some());
+    let payouts = found.listed.iter().flat_map(|listed| &listed.payouts);
+    let mut ids = HashSet::new();
+    for payout in payouts {
+        assert!(payout.amount >= Amount::ZERO && payout.amount <= most, "{payout:?}");
+        assert!(!payout.id.is_empty() && ids.insert(&payout.id), "{payout:?}");
+    }
     for counter in &found.counters {
         // A sum of several counters may pass what one of them may be.
         let parts = i128::try_from(counter.source.matches('+').count() + 1).expect("few");

@@ -10,6 +10,10 @@ mod document;
 pub mod extract;
 #[path = "../../src/pools/failure.rs"]
 pub mod failure;
+#[path = "../../src/pools/feed.rs"]
+mod feed;
+#[path = "../../src/pools/listed.rs"]
+mod listed;
 #[path = "../../src/pools/pointer.rs"]
 pub mod pointer;
 #[path = "../../src/pools/raw.rs"]
@@ -26,8 +30,12 @@ pub mod spec;
 pub mod spec_error;
 #[path = "../../src/pools/template.rs"]
 mod template;
+#[path = "../../src/pools/unit.rs"]
+mod unit;
 #[path = "../../src/pools/validate.rs"]
 mod validate;
+#[path = "../../src/pools/windows.rs"]
+mod windows;
 
 pub use extract::{Extracted, extract};
 pub use failure::{Blame, Excerpt, Failure};
