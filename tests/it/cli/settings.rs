@@ -30,7 +30,7 @@ fn every_bad_setting_exits_with_78_and_one_line_that_names_it() {
         ("NOTIFY_WEBHOOK_URL", &["ws://a", "https://me:hunter2@a", "https://a/?key=hunter2"]),
         ("POLL_INTERVAL_SECONDS", &["", "0", "86401", "abc", "60s", "1\n2", &long]),
         ("POOL_REQUEST_TIMEOUT", &["", "0", "nan", "inf"]),
-        ("POOL_CONTACT", &["nobody", "a b@c", "<a@b>"]),
+        ("POOL_CONTACT", &["nobody", "a b@c", "a(b)@c"]),
         ("POOLS_DIR", &["not-there", "/dev/null"]),
         ("AP_PER_ADVC", &["", "0", "-1", "1,5", "nan"]),
         ("MIN_PAYOUT_DELTA", &["", "-0.1", "1e-9", "one"]),
