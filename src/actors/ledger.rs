@@ -289,6 +289,8 @@ impl Supervised for Ledger {
         self.book = Some(Book::new(self.db.clone(), Arc::clone(&self.rules), self.dry_run));
         self.queue.clear();
         self.committing = false;
+        // What was said goes with the memory of it.
+        self.outage = Outage::default();
         self.upkeep.restarting();
     }
 }
