@@ -16,13 +16,16 @@ use entity::{Money, mining_events, players, pool_snapshots, positions};
 use pool_poller::domain::payout::{FirstReading, Policy};
 use pool_poller::domain::{Amount, Counter, Figures, PlayerId, Reading};
 use pool_poller::store::book::{Book, Observation, Rules, SnapshotPolicy};
-use pool_poller::store::{connect, migrate, now_utc};
+use pool_poller::store::now_utc;
 use rust_decimal::Decimal;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ConnectionTrait as _, DatabaseConnection, DbBackend, EntityTrait as _, QueryOrder as _, QueryTrait as _,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _, Value,
 };
+
+mod support;
+use support::{fresh, median, open};
 
 /// Players, each with one wallet on one pool.
 const PLAYERS: usize = 5_000;
@@ -49,22 +52,6 @@ fn main() {
     });
 }
 
-async fn open(url: &str) -> DatabaseConnection {
-    let db = connect(url, "bench").await.expect("a database");
-    migrate(&db).await.expect("tables");
-    db
-}
-
-/// A new database on the server, replacing one of the same name.
-async fn fresh(server: &str, name: &str) -> String {
-    let db = connect(server, "bench").await.expect("a server");
-    db.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}")).await.expect("permission");
-    db.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("permission");
-    let mut url = url::Url::parse(server).expect("a URL");
-    url.set_path(name);
-    url.to_string()
-}
-
 async fn compare(engine: &str, for_book: &DatabaseConnection, for_bare: &DatabaseConnection) {
     let (mut by_book, mut by_bare) = (Vec::new(), Vec::new());
     let mut book = prepare(for_book).await;
@@ -86,22 +73,17 @@ async fn compare(engine: &str, for_book: &DatabaseConnection, for_bare: &Databas
         }
         by_bare.push(began.elapsed());
     }
-    let (book, bare) = (median(&mut by_book), median(&mut by_bare));
-    for (who, time) in [("book", book), ("bare", bare)] {
-        let seconds = time.as_secs_f64();
+    // The first round warmed up.
+    let seconds = |times: &[Duration]| times.iter().skip(1).map(Duration::as_secs_f64).collect::<Vec<f64>>();
+    let (by_book, by_bare) = (seconds(&by_book), seconds(&by_bare));
+    let ((book, ..), (bare, ..)) = (median(&by_book), median(&by_bare));
+    for (who, seconds) in [("book", book), ("bare", bare)] {
         let (transactions, payouts) = ((PLAYERS / BATCH) as f64 / seconds, PLAYERS as f64 / seconds);
         println!("{engine:<12} {who:<6} {transactions:>10.0} {:>10.0} {payouts:>12.0}", payouts * ROWS_PER_PAYOUT as f64);
     }
-    let ratios: Vec<f64> =
-        by_book.iter().zip(&by_bare).skip(1).map(|(book, bare)| bare.as_secs_f64() / book.as_secs_f64()).collect();
-    let (low, high) = ratios.iter().fold((f64::MAX, f64::MIN), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
-    println!("{engine:<12} ratio  {:.2} ({low:.2} to {high:.2})", bare.as_secs_f64() / book.as_secs_f64());
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    let mut counted: Vec<Duration> = times[1..].to_vec();
-    counted.sort_unstable();
-    counted[counted.len() / 2]
+    let ratios: Vec<f64> = by_book.iter().zip(&by_bare).map(|(book, bare)| bare / book).collect();
+    let (_, low, high) = median(&ratios);
+    println!("{engine:<12} ratio  {:.2} ({low:.2} to {high:.2})", bare / book);
 }
 
 /// Adds the players and opens their positions.

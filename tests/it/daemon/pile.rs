@@ -1,16 +1,12 @@
 //! A game server that was down for long: `POOL_POLLER_TEST_PILE` awards (default 5000) wait in the database.
 //!
-//! The daemon's memory does not grow with them, and they are told in order afterwards; the rate is printed beside that of a bare
-//! loop of frames and echoes of the same length over the same library.
+//! The daemon's memory does not grow with them, and they are told in order afterwards. At what rate is the bench's matter:
+//! `cargo bench --bench notify`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use nix::sys::signal::Signal;
-use tokio::net::TcpListener;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{accept_async, connect_async};
 
 use super::bench::{Bench, Engine};
 use super::process::Daemon;
@@ -21,8 +17,6 @@ on_both_engines!(what_piles_up_takes_no_memory_and_is_told_in_order_afterwards);
 /// More than the window, so that players wait for each other's turn.
 const PLAYERS: usize = 1_000;
 const GROWTH_KIB_MAX: u64 = 10 * 1024;
-/// Events under way at once, as in the daemon.
-const WINDOW: usize = 256;
 
 fn pile() -> usize {
     std::env::var("POOL_POLLER_TEST_PILE").ok().and_then(|count| count.parse().ok()).unwrap_or(5_000)
@@ -75,13 +69,9 @@ fn what_piles_up_takes_no_memory_and_is_told_in_order_afterwards(engine: Engine)
     }
     daemon.stop();
 
-    let bare = echo_loop(count, received[0].raw.len());
-    let rate = |took: Duration| count as u128 * 1_000_000 / took.as_micros().max(1);
     println!(
-        "{engine:?}: {count} awards of {PLAYERS} players in {took:.2?}, {} a second; bare echo loop: {bare:.2?}, {} a second; \
-         memory {at_rest} KiB at rest, {piled_up} KiB with the pile, {most} KiB at most",
-        rate(took),
-        rate(bare)
+        "{engine:?}: {count} awards of {PLAYERS} players in {took:.2?}; memory {at_rest} KiB at rest, {piled_up} KiB with the pile, \
+         {most} KiB at most"
     );
 }
 
@@ -111,47 +101,4 @@ fn memory_kib(daemon: &Daemon, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a figure");
     line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
-}
-
-/// How long `count` text frames of `bytes` take there and back, so many under way at once as the daemon has.
-fn echo_loop(count: usize, bytes: usize) -> Duration {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    // On a thread of its own, as the game server is.
-    let server = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            listener.set_nonblocking(true).expect("a socket");
-            let listener = TcpListener::from_std(listener).expect("a listener");
-            let (stream, _) = listener.accept().await.expect("a client");
-            let mut socket = accept_async(stream).await.expect("an upgrade");
-            while let Some(Ok(message)) = socket.next().await {
-                if message.is_text() && socket.send(message).await.is_err() {
-                    break;
-                }
-            }
-        });
-    });
-    let took = runtime.block_on(async {
-        let (socket, _) = connect_async(format!("ws://{address}")).await.expect("a connection");
-        let (mut sink, mut stream) = socket.split();
-        let text = "x".repeat(bytes);
-        let began = Instant::now();
-        let (mut sent, mut echoed) = (0, 0);
-        while echoed < count {
-            while sent < count && sent - echoed < WINDOW {
-                sink.feed(Message::text(text.as_str())).await.expect("a frame");
-                sent += 1;
-            }
-            sink.flush().await.expect("frames");
-            stream.next().await.expect("an echo").expect("a frame");
-            echoed += 1;
-        }
-        let took = began.elapsed();
-        sink.close().await.expect("closed");
-        took
-    });
-    server.join().expect("a server without a panic");
-    took
 }
