@@ -23,6 +23,16 @@ fn storm() -> Duration {
 
 #[test]
 fn in_a_storm_no_award_is_lost_repetitions_keep_their_id_and_each_player_is_told_in_order() {
+    storm_over("http");
+}
+
+#[test]
+fn a_plain_websocket_comes_through_the_storm_as_well() {
+    storm_over("ws");
+}
+
+/// `scheme`: that of `SOCKETIO_URL`, which chooses what is spoken.
+fn storm_over(scheme: &str) {
     let mut bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool]);
     let weather = Weather {
         drops_percent: 20,
@@ -30,7 +40,7 @@ fn in_a_storm_no_award_is_lost_repetitions_keep_their_id_and_each_player_is_told
         cuts_after: Some((Duration::from_secs(1), Duration::from_secs(8))),
     };
     let proxy = Proxy::start(bench.game.address(), weather);
-    bench.set("SOCKETIO_URL", &proxy.url());
+    bench.set("SOCKETIO_URL", &format!("{scheme}://{}", proxy.address()));
     bench.set("NOTIFY_ACK_TIMEOUT", "1");
     let names: Vec<String> = (0..PLAYERS).map(|number| format!("p{number}")).collect();
     let wallets: Vec<String> = names.iter().map(|name| bench.add_player(name)).collect();
@@ -61,7 +71,7 @@ fn in_a_storm_no_award_is_lost_repetitions_keep_their_id_and_each_player_is_told
     let mut payloads: HashMap<String, &str> = HashMap::new();
     let mut told: BTreeMap<i64, i64> = BTreeMap::new();
     for notice in &received {
-        let payload = notice.raw.split_once('[').expect("an event").1;
+        let payload = notice.raw.split_once('{').expect("an event").1;
         let first = payloads.entry(notice.event_id()).or_insert(payload);
         assert_eq!(*first, payload, "a repetition is the same in every digit");
         let number = |name: &str| notice.payload[name].as_i64().expect("a number");
@@ -77,7 +87,7 @@ fn in_a_storm_no_award_is_lost_repetitions_keep_their_id_and_each_player_is_told
     assert_eq!(paid, sum);
     assert!(seen.cuts > 0 && seen.dropped > 0, "it was a storm: {} cuts, {} dropped", seen.cuts, seen.dropped);
     println!(
-        "{} s: {payouts} payouts, {} awards, {} notices, {} connections, {} cuts, {} acknowledgements dropped; 0 lost",
+        "{scheme}, {} s: {payouts} payouts, {} awards, {} notices, {} connections, {} cuts, {} acknowledgements dropped; 0 lost",
         storm.as_secs(),
         awards.len(),
         received.len(),

@@ -1,5 +1,5 @@
-//! A bad network between the daemon and a Socket.IO server: it knows the frames, delays them, drops acknowledgements and cuts
-//! the connection.
+//! A bad network between the daemon and a game server, as Socket.IO or as a plain WebSocket: it knows the frames, delays them,
+//! drops acknowledgements and cuts the connection.
 //!
 //! It also is the witness of what the daemon can have heard: an award counts as acknowledged when the frame was handed on.
 
@@ -61,9 +61,9 @@ impl Proxy {
         Self { address, weather: sender, seen, thread: Some(thread) }
     }
 
-    /// The value of `SOCKETIO_URL`.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Changes the weather, for connections that are there too.
@@ -130,7 +130,7 @@ async fn serve(client: TcpStream, server: SocketAddr, weather: watch::Receiver<O
     let outward = async {
         while let Some(Ok(message)) = from_client.next().await {
             delay(now()).await;
-            if let Some((id, event_id)) = event(&message) {
+            if let Some((id, event_id)) = socketio_event(&message) {
                 sent.lock().unwrap_or_else(PoisonError::into_inner).insert(id, event_id);
             }
             if to_server.send(message).await.is_err() {
@@ -142,8 +142,8 @@ async fn serve(client: TcpStream, server: SocketAddr, weather: watch::Receiver<O
         while let Some(Ok(message)) = from_server.next().await {
             let weather = now();
             delay(weather).await;
-            if let Some(id) = acknowledgement(&message) {
-                let event_id = sent.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned().expect("it was sent");
+            let sent = |id: String| sent.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned().expect("it was sent");
+            if let Some(event_id) = socketio_acknowledgement(&message).map(sent).or_else(|| acknowledgement(&message)) {
                 if fastrand::u32(..100) < weather.drops_percent {
                     lock(&seen).dropped += 1;
                     continue;
@@ -177,16 +177,27 @@ async fn delay(weather: Weather) {
     }
 }
 
-/// The acknowledgement's id and the event id of a `mining_reward`.
-fn event(message: &Message) -> Option<(String, String)> {
-    let Message::Text(text) = message else { return None };
-    let (id, data) = text.as_str().strip_prefix("42")?.split_once('[')?;
-    let event_id = data.split_once(r#""event_id":""#)?.1.split('"').next()?;
-    Some((id.to_owned(), event_id.to_owned()))
+/// The acknowledgement's id and the event id of a `mining_reward` of Socket.IO.
+fn socketio_event(message: &Message) -> Option<(String, String)> {
+    let (id, data) = text(message)?.strip_prefix("42")?.split_once('[')?;
+    Some((id.to_owned(), event_id(data)?))
 }
 
-/// The id of an acknowledgement.
+/// The id of an acknowledgement of Socket.IO.
+fn socketio_acknowledgement(message: &Message) -> Option<String> {
+    Some(text(message)?.strip_prefix("43")?.split_once('[')?.0.to_owned())
+}
+
+/// The event id of an acknowledgement of a plain WebSocket.
 fn acknowledgement(message: &Message) -> Option<String> {
-    let Message::Text(text) = message else { return None };
-    Some(text.as_str().strip_prefix("43")?.split_once('[')?.0.to_owned())
+    let object: serde_json::Value = serde_json::from_str(text(message)?).ok()?;
+    (object.get("type")? == "ack").then(|| object.get("event_id")?.as_str().map(str::to_owned))?
+}
+
+fn text(message: &Message) -> Option<&str> {
+    if let Message::Text(text) = message { Some(text.as_str()) } else { None }
+}
+
+fn event_id(data: &str) -> Option<String> {
+    data.split_once(r#""event_id":""#)?.1.split('"').next().map(str::to_owned)
 }
