@@ -336,13 +336,19 @@ fn open_webhook(settings: &Settings) -> Option<OpenLink> {
 }
 
 /// How to connect to the game server, or `None` where `SOCKETIO_URL` is empty.
+#[must_use]
+pub fn connection_settings(settings: &Settings) -> Option<ConnectionSettings> {
+    let mut connection = ConnectionSettings::new(settings.socketio_url.clone()?, settings.notify_ack_timeout);
+    connection.auth_token.clone_from(&settings.socketio_auth_token);
+    connection.namespace.clone_from(&settings.socketio_namespace);
+    connection.ca_file.clone_from(&settings.socketio_ca_file);
+    connection.signer.clone_from(&settings.notify_signer);
+    Some(connection)
+}
+
+/// What the notifier connects by.
 fn open_link(settings: &Settings) -> Option<OpenLink> {
-    let url = settings.socketio_url.clone()?;
-    let mut connection_settings = ConnectionSettings::new(url, settings.notify_ack_timeout);
-    connection_settings.auth_token = settings.socketio_auth_token.clone();
-    connection_settings.namespace = settings.socketio_namespace.clone();
-    connection_settings.ca_file = settings.socketio_ca_file.clone();
-    connection_settings.signer = settings.notify_signer.clone();
+    let connection_settings = connection_settings(settings)?;
     Some(Box::new(move || {
         let (command_sender, commands) = mpsc::channel(2 * WINDOW);
         let (event_sender, events) = mpsc::channel(2 * WINDOW);

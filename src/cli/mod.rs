@@ -1,10 +1,13 @@
 //! The command line: one file a subcommand.
 
 mod backup;
+mod check;
+mod config_show;
 mod decision;
 mod demo;
 mod events;
 mod explain;
+mod import;
 mod migrate;
 mod moment;
 mod once;
@@ -17,6 +20,7 @@ mod positions;
 mod prune;
 mod run;
 mod session;
+mod shell;
 mod table;
 mod takeover;
 mod verify;
@@ -72,6 +76,17 @@ enum Command {
     /// A takeover keeps every row, opens positions at the highest counters that were ever recorded, and lists what that service
     /// awarded twice. Stop it first. BTC_TO_ADVC_RATE must be the rate it ran with; it can be changed afterwards.
     Migrate(migrate::Args),
+    /// Say whether everything works: settings, database, every pool, the game server. The first thing to run when something is
+    /// wrong.
+    ///
+    /// One line each; exit code 1 when one of them does not work. Changes nothing: each enabled pool is asked once, and the game
+    /// server is connected to and left.
+    ///
+    /// Example: pool-poller check
+    Check(check::Args),
+    /// Show the settings in force.
+    #[command(subcommand)]
+    Config(config_show::Command),
     /// Show and edit players.
     #[command(subcommand)]
     Players(players::Command),
@@ -102,6 +117,14 @@ enum Command {
     ///
     /// Example: pool-poller prune --days 7 --dry-run
     Prune(prune::Args),
+    /// Print a completion script for a shell.
+    ///
+    /// Example: pool-poller completions bash > /usr/share/bash-completion/completions/pool-poller
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page, or write one for each command.
+    ///
+    /// Example: pool-poller man /usr/local/share/man/man1
+    Man(shell::ManArgs),
 }
 
 /// Runs the command line and answers the exit code.
@@ -116,6 +139,8 @@ pub fn main() -> ExitCode {
             Command::Once(args) => once::run(config, args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(args) => migrate::run(config, args).await,
+            Command::Check(args) => check::run(config, args).await,
+            Command::Config(command) => config_show::run(config, &command),
             Command::Players(command) => players::run(config, command).await,
             Command::Pools(command) => pools::run(config, command).await,
             Command::Events(command) => events::run(config, command).await,
@@ -124,6 +149,8 @@ pub fn main() -> ExitCode {
             Command::Explain(args) => explain::run(config, args).await,
             Command::Backup(args) => backup::run(config, args).await,
             Command::Prune(args) => prune::run(config, args).await,
+            Command::Completions(args) => shell::completions(&args),
+            Command::Man(args) => shell::man(&args),
         }
     });
     match outcome {

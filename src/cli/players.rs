@@ -8,7 +8,7 @@ use serde_json::json;
 use super::decision::{exact_text, last_award, last_award_json, plain_text};
 use super::output::print;
 use super::table::{table, yes};
-use super::{Session, Stop, wallet};
+use super::{Session, Stop, import, wallet};
 use crate::domain::{PoolName, Wallet};
 use crate::store::now_utc;
 use crate::store::players::{self, Flag, NewPlayer, PlayerRow};
@@ -20,6 +20,12 @@ pub(super) enum Command {
     ///
     /// Example: pool-poller players add alice --email alice@example.org --wallet AXyz… --verified
     Add(Add),
+    /// Add many players from a CSV file: all of them, or none and a line for each fault.
+    ///
+    /// The first line names the columns: username, email, wallet, and where wanted verified (true or false) and wallet:POOL.
+    ///
+    /// Example: pool-poller players import players.csv
+    Import(import::Args),
     /// List all players.
     List {
         /// Print JSON.
@@ -28,6 +34,11 @@ pub(super) enum Command {
     },
     /// Mark a player's wallet as proven: the player is polled from the next cycle on.
     Verify {
+        /// The player's name or id.
+        player: String,
+    },
+    /// Poll a player again who was deactivated.
+    Activate {
         /// The player's name or id.
         player: String,
     },
@@ -65,7 +76,7 @@ pub(super) struct Add {
 }
 
 /// A text that fits its column on PostgreSQL and shows on one line.
-fn unique_text(text: &str, chars_max: usize) -> Result<String, String> {
+pub(super) fn unique_text(text: &str, chars_max: usize) -> Result<String, String> {
     let fits = (1..=chars_max).contains(&text.chars().count());
     if fits && text.trim() == text && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
@@ -109,6 +120,12 @@ pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(),
             let row = players::set_flag(&db, &player, Flag::Verified(true), now_utc()).await.map_err(Stop::failed)?;
             let next = if row.active { "polled from the next cycle on" } else { "not polled: the account is not active" };
             print(format_args!("player {} ({}) is verified, {next}", row.id, row.username))?;
+        }
+        Command::Import(args) => import::run(&session, &db, args).await?,
+        Command::Activate { player } => {
+            let row = players::set_flag(&db, &player, Flag::Active(true), now_utc()).await.map_err(Stop::failed)?;
+            let next = if row.verified { "polled from the next cycle on" } else { "not polled: the wallet is not verified" };
+            print(format_args!("player {} ({}) is active, {next}", row.id, row.username))?;
         }
         Command::Deactivate { player } => {
             let row = players::set_flag(&db, &player, Flag::Active(false), now_utc()).await.map_err(Stop::failed)?;

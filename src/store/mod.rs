@@ -10,6 +10,7 @@ mod connect;
 pub mod decisions;
 mod error;
 mod guard;
+pub mod import;
 mod listed;
 pub mod outbox;
 pub mod overview;
@@ -25,6 +26,7 @@ mod roster;
 mod schema;
 pub mod takeover;
 pub mod verify;
+mod writable;
 mod write;
 
 pub use connect::connect;
@@ -32,6 +34,7 @@ pub(crate) use error::advice;
 pub use error::{Next, StoreError};
 pub use roster::{Roster, load_roster};
 pub use schema::{SchemaState, migrate, schema_state};
+pub use writable::check_writable;
 
 use chrono::{NaiveDateTime, SubsecRound as _};
 use rust_decimal::Decimal;

@@ -66,9 +66,19 @@ pub struct NewPlayer {
 /// When something that must be unique is taken, or the database cannot be asked.
 pub async fn add(db: &DatabaseConnection, player: NewPlayer, now: NaiveDateTime) -> Result<i32, PlayerError> {
     let transaction = db.begin().await?;
-    let row = players::ActiveModel {
-        username: Set(player.username),
-        email: Set(player.email),
+    let row = row(&player, now).insert(&transaction).await?;
+    for (pool, wallet) in player.pool_wallets {
+        pool_wallet(row.id, &pool, &wallet, now).insert(&transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(row.id)
+}
+
+/// A row of `players` to insert.
+pub(super) fn row(player: &NewPlayer, now: NaiveDateTime) -> players::ActiveModel {
+    players::ActiveModel {
+        username: Set(player.username.clone()),
+        email: Set(player.email.clone()),
         wallet_address: Set(player.wallet.to_string()),
         total_ap: Set(Money::default()),
         total_advc_mined: Set(Money::default()),
@@ -81,17 +91,10 @@ pub async fn add(db: &DatabaseConnection, player: NewPlayer, now: NaiveDateTime)
         event_sequence: Set(0),
         ..Default::default()
     }
-    .insert(&transaction)
-    .await?;
-    for (pool, wallet) in player.pool_wallets {
-        pool_wallet(row.id, &pool, &wallet, now).insert(&transaction).await?;
-    }
-    transaction.commit().await?;
-    Ok(row.id)
 }
 
 /// A row of `player_wallets` to insert.
-fn pool_wallet(player: i32, pool: &PoolName, wallet: &Wallet, now: NaiveDateTime) -> player_wallets::ActiveModel {
+pub(super) fn pool_wallet(player: i32, pool: &PoolName, wallet: &Wallet, now: NaiveDateTime) -> player_wallets::ActiveModel {
     player_wallets::ActiveModel {
         player_id: Set(player),
         pool_name: Set(pool.to_string()),

@@ -6,6 +6,7 @@
 mod database_url;
 mod first_run;
 mod help;
+mod import;
 mod migrate;
 mod output;
 mod players;
@@ -16,3 +17,5 @@ mod program;
 mod replay;
 mod secrets;
 mod settings;
+mod shell;
+mod shown_settings;

@@ -7,15 +7,15 @@ use super::program::{Outcome, Place};
 use crate::support::pg::TestDatabase;
 
 /// An empty database with the tables, and the program on it.
-struct Game {
-    place: Place,
+pub(super) struct Game {
+    pub(super) place: Place,
     url: String,
     /// Dropped last.
     _database: Option<TestDatabase>,
 }
 
 impl Game {
-    async fn both() -> [Self; 2] {
+    pub(super) async fn both() -> [Self; 2] {
         let database = TestDatabase::create().await;
         let url = database.url().to_owned();
         let postgres =
@@ -25,19 +25,19 @@ impl Game {
         [Self { place, url, _database: None }, postgres]
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(super) fn run(&self, arguments: &[&str]) -> Outcome {
         self.place.run(&[&["players"], arguments].concat())
     }
 
-    fn add(&self, name: &str, mail: &str, wallet: &str, more: &[&str]) -> Outcome {
+    pub(super) fn add(&self, name: &str, mail: &str, wallet: &str, more: &[&str]) -> Outcome {
         self.run(&[&["add", "--email", mail, "--wallet", wallet], more, &["--", name]].concat())
     }
 
-    fn list(&self) -> Vec<Value> {
+    pub(super) fn list(&self) -> Vec<Value> {
         serde_json::from_str(self.run(&["list", "--json"]).succeeded()).expect("JSON")
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         self.list().iter().map(|row| row["username"].as_str().expect("a name").to_owned()).collect()
     }
 
@@ -67,6 +67,8 @@ async fn a_player_is_added_verified_and_deactivated() {
         assert_eq!(flags(), [(true.into(), true.into()), (true.into(), false.into())]);
         let outcome = game.run(&["verify", "bob"]);
         assert_eq!(outcome.succeeded(), "player 2 (bob) is verified, not polled: the account is not active\n");
+        assert_eq!(game.run(&["activate", "bob"]).succeeded(), "player 2 (bob) is active, polled from the next cycle on\n");
+        assert_eq!(flags(), [(true.into(), true.into()), (true.into(), true.into())]);
     }
 }
 

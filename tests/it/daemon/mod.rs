@@ -10,6 +10,7 @@ mod rows;
 mod apart;
 mod awards;
 mod bombs;
+mod check;
 mod commands;
 mod corpus;
 mod crash;
