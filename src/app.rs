@@ -4,7 +4,11 @@
 //! for the end and drains: no new cycles, requests in hand are finished and committed, notices in hand are acknowledged or
 //! left for the next start, the socket is closed, the database too.
 
+mod figures;
+
 use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +16,10 @@ use std::time::Duration;
 use actix::prelude::*;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
-use crate::actors::ReportMetrics;
 use crate::actors::ledger::{self, CountWaiting, GiveUp, Ledger, Subscribe, Upkeep};
 use crate::actors::notifier::{self, DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
 use crate::actors::pool::{self, NetworkWatch, Pace, Pool};
@@ -27,7 +30,10 @@ use crate::domain::PoolName;
 use crate::notify::{ConnectionSettings, WebhookSettings, connection, webhook};
 use crate::pools::{HttpSettings, PoolClient, PoolSpec};
 use crate::settings::Settings;
+use crate::status;
 use crate::store::book::Rules;
+
+use figures::{ANSWER_MAX, Figures};
 
 /// The whole drain; below systemd's `TimeoutStopSec` and SPEC.md's ten seconds.
 const DRAIN_MAX: Duration = Duration::from_secs(9);
@@ -37,8 +43,6 @@ const DRAIN_POOLS_MAX: Duration = Duration::from_secs(5);
 const DRAIN_LEDGER_MAX: Duration = Duration::from_secs(2);
 /// The notifier's share of it.
 const DRAIN_NOTIFIER_MAX: Duration = Duration::from_millis(1_500);
-/// How long an actor may take to tell its figures.
-const METRICS_MAX: Duration = Duration::from_secs(2);
 /// How much longer than its time-out a request may take before it counts as one without an end.
 const HANG_GRACE: Duration = Duration::from_secs(10);
 /// How long after a connect nothing is sent, because the game server may first say what it has.
@@ -224,24 +228,43 @@ impl Daemon {
 
     /// Awards that wait to be told, or `None` when the ledger does not say.
     pub async fn waiting(&self) -> Option<u64> {
-        self.ledger.send(CountWaiting).timeout(METRICS_MAX).await.ok()?.ok()
+        self.ledger.send(CountWaiting).timeout(ANSWER_MAX).await.ok()?.ok()
     }
 
     /// Every actor's figures. An actor that does not answer in time is named as such.
     pub async fn metrics(&self) -> Value {
-        let mut pools = serde_json::Map::new();
-        for (name, pool) in &self.pools {
-            pools.insert(name.to_string(), figures(pool.send(ReportMetrics).timeout(METRICS_MAX).await));
+        self.figures().metrics().await
+    }
+
+    /// Serves figures and health on `listener` until the process ends. Answers where that is.
+    ///
+    /// # Errors
+    /// When the listener cannot be used.
+    pub fn serve_status(&self, listener: TcpListener) -> io::Result<SocketAddr> {
+        let (sender, mut asks) = mpsc::channel::<status::Ask>(1);
+        let figures = Rc::new(self.figures());
+        actix_rt::spawn(async move {
+            while let Some(ask) = asks.recv().await {
+                let figures = Rc::clone(&figures);
+                actix_rt::spawn(async move {
+                    // Who asked may have gone.
+                    let _ = ask.send(figures.snapshot().await);
+                });
+            }
+        });
+        status::serve(listener, sender)
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            clock: self.clock,
+            db: self.db.clone(),
+            scheduler: self.scheduler.clone(),
+            pools: self.pools.clone(),
+            network: self.network.clone(),
+            ledger: self.ledger.clone(),
+            notifier: self.notifier.clone(),
         }
-        json!({
-            "uptime_seconds": self.clock.now().as_secs(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "scheduler": figures(self.scheduler.send(ReportMetrics).timeout(METRICS_MAX).await),
-            "network": self.network.metrics(),
-            "pools": pools,
-            "ledger": figures(self.ledger.send(ReportMetrics).timeout(METRICS_MAX).await),
-            "notifier": figures(self.notifier.send(ReportMetrics).timeout(METRICS_MAX).await),
-        })
     }
 
     async fn dump_metrics(&self) {
@@ -280,10 +303,6 @@ const MAILBOX_CAPACITY: usize = 64;
 
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> bool {
     tokio::time::timeout(limit, work).await.is_ok()
-}
-
-fn figures(answer: Result<Value, MailboxError>) -> Value {
-    answer.unwrap_or_else(|error| json!({ "unavailable": error.to_string() }))
 }
 
 /// Names the program, its version and whom a pool's operator can ask.

@@ -24,5 +24,6 @@ pub mod pools;
 pub mod settings;
 pub mod shutdown;
 pub mod sim;
+pub mod status;
 pub mod store;
 pub mod telemetry;

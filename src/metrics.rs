@@ -37,6 +37,26 @@ impl Durations {
         self.micros.saturating_record(micros.clamp(1, DURATION_MAX_MICROS));
     }
 
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.micros.len()
+    }
+
+    /// How many took at most `bound`, to about 1 %.
+    #[must_use]
+    pub fn count_up_to(&self, bound: Duration) -> u64 {
+        let bound = u64::try_from(bound.as_micros()).unwrap_or(DURATION_MAX_MICROS);
+        self.micros.count_between(0, bound.min(DURATION_MAX_MICROS))
+    }
+
+    /// Their sum in seconds, to about 1 %.
+    #[must_use]
+    #[expect(clippy::float_arithmetic, reason = "a figure for people, not money")]
+    pub fn sum_seconds(&self) -> f64 {
+        self.micros.mean() * self.micros.len() as f64 / 1e6
+    }
+
     /// The figures for a dump.
     #[must_use]
     #[expect(clippy::float_arithmetic, reason = "a figure for people, not money")]

@@ -20,7 +20,7 @@ use sea_orm::DatabaseConnection;
 use tokio::sync::{oneshot, watch};
 
 use super::supervision::{Panicked, Supervision, caught};
-use super::{ReportMetrics, as_json};
+use super::{ReportDurations, ReportMetrics, as_json};
 use crate::clock::Clock;
 use crate::domain::{Amount, PlayerId, Points, PoolName};
 use crate::metrics::LedgerMetrics;
@@ -475,6 +475,14 @@ impl Handler<Drain> for Ledger {
             // A restart while draining drops the sender; the queue is empty then too.
             let _ = outcome.await;
         })
+    }
+}
+
+impl Handler<ReportDurations> for Ledger {
+    type Result = MessageResult<ReportDurations>;
+
+    fn handle(&mut self, _: ReportDurations, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.metrics.commit_time.clone())
     }
 }
 

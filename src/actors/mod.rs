@@ -22,6 +22,11 @@ use actix::Message;
 #[rtype(result = "serde_json::Value")]
 pub struct ReportMetrics;
 
+/// Asks an actor for the durations that it has measured: a pool's answers, the ledger's commits, the notifier's acknowledgements.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "crate::metrics::Durations")]
+pub struct ReportDurations;
+
 /// A figure's structure as JSON; one that cannot be shown is shown as null.
 fn as_json(metrics: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(metrics).unwrap_or_default()

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::{CountWaiting, NextUndelivered, RecordDelivery, RecordResume, RewardsReady};
 use super::supervision::Supervision;
-use super::{ReportMetrics, as_json};
+use super::{ReportDurations, ReportMetrics, as_json};
 use crate::clock::Clock;
 use crate::domain::delivery::Flow;
 use crate::domain::{EventId, PlayerId};
@@ -307,6 +307,14 @@ impl Handler<Drain> for Notifier {
             // A restart while draining drops the sender; nothing is under way then.
             let _ = outcome.await;
         })
+    }
+}
+
+impl Handler<ReportDurations> for Notifier {
+    type Result = MessageResult<ReportDurations>;
+
+    fn handle(&mut self, _: ReportDurations, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.metrics.ack_time.clone())
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 use super::ledger::RecordObservations;
 use super::scheduler::PollFinished;
 use super::supervision::{Panicked, Supervision, caught};
-use super::{ReportMetrics, as_json};
+use super::{ReportDurations, ReportMetrics, as_json};
 use crate::clock::Clock;
 use crate::domain::roster::PollJob;
 use crate::domain::{PoolName, Wallet};
@@ -282,6 +282,14 @@ impl Handler<Drain> for Pool {
             // Dropped at once where no round is running.
             let _ = outcome.await;
         })
+    }
+}
+
+impl Handler<ReportDurations> for Pool {
+    type Result = MessageResult<ReportDurations>;
+
+    fn handle(&mut self, _: ReportDurations, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.shared.metrics.borrow().response_time.clone())
     }
 }
 

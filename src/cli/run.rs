@@ -1,5 +1,6 @@
 //! `pool-poller run`: the daemon.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use super::{Session, Stop};
@@ -19,6 +20,8 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     let signals = Signals::listen().map_err(Stop::failed)?;
     let session = Session::load(config)?;
     session.start_logging();
+    // Before anything is begun: a port that is taken is a wrong setting.
+    let status = session.settings.status_listen.map(listen).transpose()?;
     let db = session.connect_migrated().await?;
     let Session { settings, pools } = session;
     let names: Vec<&str> = pools.iter().filter(|pool| pool.enabled()).map(|pool| pool.name().as_str()).collect();
@@ -40,9 +43,18 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     }
     let options = Options { mode: Mode::Every(settings.poll_interval), dry_run: args.dry_run, database_wait_max: None };
     let daemon = Daemon::build(&settings, pools, db, options).map_err(|error| Stop::config(format!("{error:#}")))?;
+    if let Some(listener) = status {
+        let address = daemon.serve_status(listener).map_err(Stop::failed)?;
+        tracing::info!(%address, "status_served");
+    }
     let (shutdown, dump) = signals.into_shutdown();
     match daemon.run_until(shutdown, dump).await {
         Ended::Stopped => Ok(()),
         Ended::Failed(fatal) => Err(Stop::fatal(format!("{}: {}", fatal.actor, fatal.reason))),
     }
+}
+
+/// Opens the address of `STATUS_LISTEN`.
+fn listen(address: SocketAddr) -> Result<TcpListener, Stop> {
+    TcpListener::bind(address).map_err(|error| Stop::config(format!("STATUS_LISTEN={address}: {error}")))
 }

@@ -48,8 +48,8 @@ pub(super) fn warnings(settings: &Settings) -> Vec<SettingWarning> {
     if settings.first_reading == FirstReading::Award {
         warn(keys::FIRST_READING, "everything that a pool ever paid to a wallet is awarded when the wallet is first seen");
     }
-    if settings.status_listen.is_some() {
-        warn(keys::STATUS_LISTEN, "this version serves nothing there yet");
+    if settings.status_listen.is_some_and(|address| !address.ip().is_loopback()) {
+        warn(keys::STATUS_LISTEN, "figures and health are shown to everybody who reaches this address");
     }
     found
 }

@@ -215,6 +215,8 @@ fn odd_settings_are_warned_about() {
         (&[("NOTIFY_WEBHOOK_URL", "http://game.example"), ("NOTIFY_SIGNING_SECRET", SIGNING_SECRET)], &["NOTIFY_WEBHOOK_URL"]),
         (&[("NOTIFY_WEBHOOK_URL", "http://127.0.0.1:1"), ("NOTIFY_SIGNING_SECRET", SIGNING_SECRET)], &[]),
         (&[("FIRST_READING", "award")], &["FIRST_READING"]),
+        (&[("STATUS_LISTEN", "0.0.0.0:9464")], &["STATUS_LISTEN"]),
+        (&[("STATUS_LISTEN", "[::1]:9464")], &[]),
     ];
     for (variables, expected) in cases {
         let place = variables.iter().fold(Place::new(), |place, (name, value)| place.env(name, value));

@@ -4,11 +4,12 @@
 # need_parts                sets cargo, node, pg_bin; ends the script with one line for each part that is missing
 # npm_modules SOURCE CACHE  sets node_modules: the locked dependencies of the npm package in SOURCE, installed below CACHE
 # python_venv SOURCE CACHE  sets python: an interpreter with what SOURCE/requirements.txt locks, installed below CACHE
+# promtool_program CACHE    sets promtool: Prometheus' checker, taken out of Debian's package into CACHE where it is not installed
 
 pg_version_min=12
 node_version_min=18
 python_minor_min=9
-cargo='' node='' npm='' pg_bin='' node_modules='' python3='' python=''
+cargo='' node='' npm='' pg_bin='' node_modules='' python3='' python='' promtool=''
 
 # The major version in what a program says of itself, or 0.
 major_version() {
@@ -162,4 +163,27 @@ python_venv() {
     : >"$home/complete"
   fi
   exec {lock}>&-
+}
+
+# Only the checker: installing the package would start a server.
+promtool_program() {
+  local cache=$1 fresh
+  promtool=$(command -v promtool) || promtool=$cache/promtool
+  [[ ! -x $promtool ]] || return 0
+  mkdir -p "$cache"
+  fresh=$(mktemp -d "$cache/fresh.XXXXXXXX")
+  if ! (
+    cd "$fresh"
+    command -v apt-get dpkg-deb
+    [[ $(id -u) != 0 ]] || apt-get -qq -o DPkg::Lock::Timeout=300 update
+    apt-get -qq -o APT::Sandbox::User=root download prometheus
+    dpkg-deb -x prometheus_*.deb .
+  ) </dev/null >"$cache/promtool.log" 2>&1; then
+    printf 'tests/run: missing: promtool, which is part of Prometheus; on Debian: apt-get install prometheus\n' >&2
+    tail -n 5 "$cache/promtool.log" >&2
+    rm -rf -- "$fresh"
+    exit 1
+  fi
+  mv -T "$fresh/usr/bin/promtool" "$promtool"
+  rm -rf -- "$fresh"
 }

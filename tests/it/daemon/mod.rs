@@ -28,6 +28,7 @@ mod roster;
 mod schemas;
 mod shapes;
 mod shutdown;
+mod status;
 mod weather;
 
 use basics::{DEADLINE, amount, eventually, money, on_both_engines};

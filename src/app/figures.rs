@@ -1,0 +1,85 @@
+//! What every actor tells about itself.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::future::{join, join_all, join3, join4};
+use sea_orm::DatabaseConnection;
+use serde_json::{Map, Value, json};
+
+use crate::actors::ledger::Ledger;
+use crate::actors::notifier::Notifier;
+use crate::actors::pool::{NetworkWatch, Pool};
+use crate::actors::scheduler::Scheduler;
+use crate::actors::{ReportDurations, ReportMetrics};
+use crate::clock::Clock;
+use crate::domain::PoolName;
+use crate::status::Snapshot;
+
+/// How long an actor or the database may take to answer.
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// The way to every actor's figures.
+pub(super) struct Figures {
+    pub(super) clock: Clock,
+    pub(super) db: DatabaseConnection,
+    pub(super) scheduler: Addr<Scheduler>,
+    pub(super) pools: Vec<(PoolName, Addr<Pool>)>,
+    pub(super) network: NetworkWatch,
+    pub(super) ledger: Addr<Ledger>,
+    pub(super) notifier: Addr<Notifier>,
+}
+
+impl Figures {
+    /// Every actor's figures, asked for at the same time. An actor that does not answer in time is named as such.
+    pub(super) async fn metrics(&self) -> Value {
+        let pools = self.pools.iter().map(|(name, pool)| async move { (name.to_string(), told(pool).await) });
+        let (scheduler, pools, ledger, notifier) =
+            join4(told(&self.scheduler), join_all(pools), told(&self.ledger), told(&self.notifier)).await;
+        json!({
+            "uptime_seconds": self.clock.now().as_secs(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "scheduler": scheduler,
+            "network": self.network.metrics(),
+            "pools": pools.into_iter().collect::<Map<_, _>>(),
+            "ledger": ledger,
+            "notifier": notifier,
+        })
+    }
+
+    /// The figures with all durations, and whether the database answers.
+    pub(super) async fn snapshot(&self) -> Snapshot {
+        let pools = self.pools.iter().map(|(name, pool)| async move {
+            Some((name.to_string(), pool.send(ReportDurations).timeout(ANSWER_MAX).await.ok()?))
+        });
+        let durations = join3(
+            join_all(pools),
+            self.ledger.send(ReportDurations).timeout(ANSWER_MAX),
+            self.notifier.send(ReportDurations).timeout(ANSWER_MAX),
+        );
+        let (metrics, ((pools, ledger, notifier), database)) = join(self.metrics(), join(durations, self.database())).await;
+        Snapshot {
+            metrics,
+            response_times: pools.into_iter().flatten().collect(),
+            commit_time: ledger.ok(),
+            ack_time: notifier.ok(),
+            database,
+        }
+    }
+
+    async fn database(&self) -> Result<(), String> {
+        match tokio::time::timeout(ANSWER_MAX, self.db.ping()).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", ANSWER_MAX.as_secs())),
+        }
+    }
+}
+
+/// What an actor tells, or why it does not.
+async fn told<A>(actor: &Addr<A>) -> Value
+where
+    A: Actor<Context = Context<A>> + Handler<ReportMetrics>,
+{
+    let answer = actor.send(ReportMetrics).timeout(ANSWER_MAX).await;
+    answer.unwrap_or_else(|error| json!({ "unavailable": error.to_string() }))
+}

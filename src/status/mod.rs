@@ -1,0 +1,167 @@
+//! What `STATUS_LISTEN` serves: figures for Prometheus and whether the daemon is well.
+//!
+//! It is read only, and it knows no actor: each request asks for a [`Snapshot`] through a channel, so that a slow client or a
+//! hung actor holds up neither the daemon nor another client.
+
+mod catalogue;
+mod exposition;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpResponse, HttpServer};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::metrics::Durations;
+
+/// Connections at once; a scraper and a few people need a handful.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a client may take to send its request.
+const REQUEST_MAX: Duration = Duration::from_secs(5);
+/// Longer than the actors together are waited for.
+const SNAPSHOT_MAX: Duration = Duration::from_secs(10);
+
+/// Everything there is to show, at one moment.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Every actor's figures, as in a `metrics_dump`.
+    pub metrics: Value,
+    /// From a request to the end of its answer, for each pool by name.
+    pub response_times: Vec<(String, Durations)>,
+    /// From a transaction's first statement to its commit.
+    pub commit_time: Option<Durations>,
+    /// From a notice to its acknowledgement.
+    pub ack_time: Option<Durations>,
+    /// Whether the database answers, or why not.
+    pub database: Result<(), String>,
+}
+
+/// A wish for a snapshot; the sender of it waits.
+pub type Ask = oneshot::Sender<Snapshot>;
+
+/// Serves on `listener` until the process ends; `asks` receives a wish for each request. Answers where it listens.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(listener: TcpListener, asks: mpsc::Sender<Ask>) -> io::Result<SocketAddr> {
+    let address = listener.local_addr()?;
+    let asks = Data::new(asks);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(asks.clone())
+            .route("/metrics", web::get().to(metrics))
+            .route("/healthz", web::get().to(healthz))
+            .route("/readyz", web::get().to(readyz))
+            .default_service(web::to(nothing_here))
+    })
+    .workers(1)
+    .max_connections(CONNECTIONS_MAX)
+    .client_request_timeout(REQUEST_MAX)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    // It ends with the process, and nothing waits for it.
+    actix_rt::spawn(server);
+    Ok(address)
+}
+
+/// A snapshot, or the answer that says why there is none.
+async fn ask(asks: &mpsc::Sender<Ask>) -> Result<Snapshot, HttpResponse> {
+    let (sender, receiver) = oneshot::channel();
+    let asked = async { asks.send(sender).await.is_ok() };
+    let answered = tokio::time::timeout(SNAPSHOT_MAX, async { if asked.await { receiver.await.ok() } else { None } }).await;
+    answered.ok().flatten().ok_or_else(|| plain(HttpResponse::ServiceUnavailable(), "the daemon does not answer\n".to_owned()))
+}
+
+fn plain(mut answer: actix_web::HttpResponseBuilder, text: String) -> HttpResponse {
+    answer
+        .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(text)
+}
+
+async fn metrics(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
+    let snapshot = match ask(&asks).await {
+        Ok(snapshot) => snapshot,
+        Err(answer) => return answer,
+    };
+    match exposition::text(&snapshot) {
+        Ok(text) => HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, exposition::CONTENT_TYPE))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .body(text),
+        Err(error) => {
+            tracing::error!(%error, "metrics_not_shown");
+            plain(HttpResponse::InternalServerError(), format!("{error}\n"))
+        }
+    }
+}
+
+/// Whether every actor answers: what does not heal by itself is for a supervisor to restart.
+async fn healthz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
+    match ask(&asks).await {
+        Ok(snapshot) => report(&silent(&snapshot.metrics)),
+        Err(answer) => answer,
+    }
+}
+
+/// Whether players are polled and awarded: every actor answers, the database does, and a cycle has begun. A game server that is
+/// away is not part of it, because awards wait for it.
+async fn readyz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
+    let snapshot = match ask(&asks).await {
+        Ok(snapshot) => snapshot,
+        Err(answer) => return answer,
+    };
+    let mut faults = silent(&snapshot.metrics);
+    if let Err(reason) = &snapshot.database {
+        faults.push(format!("the database does not answer: {reason}"));
+    }
+    if snapshot.metrics.pointer("/scheduler/cycles").and_then(Value::as_u64).unwrap_or(0) == 0 {
+        faults.push("no cycle has begun yet".to_owned());
+    }
+    report(&faults)
+}
+
+async fn nothing_here() -> HttpResponse {
+    plain(HttpResponse::NotFound(), "here are /metrics, /healthz and /readyz\n".to_owned())
+}
+
+fn report(faults: &[String]) -> HttpResponse {
+    if faults.is_empty() {
+        return plain(HttpResponse::Ok(), "ok\n".to_owned());
+    }
+    plain(HttpResponse::ServiceUnavailable(), faults.iter().map(|fault| format!("{fault}\n")).collect())
+}
+
+/// The actors that did not tell their figures, a line each.
+fn silent(metrics: &Value) -> Vec<String> {
+    let pools = metrics["pools"].as_object().into_iter().flatten().map(|(name, figures)| (format!("pool {name}"), figures));
+    let others = ["scheduler", "ledger", "notifier"].map(|name| (name.to_owned(), &metrics[name]));
+    let all = others.into_iter().chain(pools);
+    all.filter_map(|(actor, figures)| Some(format!("{actor} does not answer: {}", figures.get("unavailable")?.as_str()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_actor_that_does_not_answer_is_named() {
+        let mut metrics = json!({ "scheduler": {}, "ledger": {}, "notifier": {}, "pools": { "rplant": { "requests": 1 } } });
+        assert_eq!(silent(&metrics), Vec::<String>::new());
+        metrics["ledger"] = json!({ "unavailable": "Mailbox has closed" });
+        metrics["pools"]["rplant"] = json!({ "unavailable": "Message delivery timed out" });
+        assert_eq!(
+            silent(&metrics),
+            ["ledger does not answer: Mailbox has closed", "pool rplant does not answer: Message delivery timed out"]
+        );
+    }
+}
