@@ -98,3 +98,22 @@ fn names_follow_the_conventions_and_are_used_once() {
         assert!(family.help.ends_with('.'), "{}", family.name);
     }
 }
+
+#[test]
+fn alerts_and_dashboard_name_figures_that_there_are() {
+    let shown = text(&snapshot()).unwrap();
+    let documents = [include_str!("../../deploy/prometheus/alerts.yml"), include_str!("../../deploy/grafana/pool-poller.json")];
+    for document in documents {
+        let named = document.match_indices("pool_poller_").map(|(at, _)| {
+            let rest = &document[at..];
+            rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap()
+        });
+        let named: BTreeSet<&str> = named.collect();
+        assert!(named.len() > 10, "{named:?}");
+        for name in named {
+            let is_shown = shown.match_indices(name).any(|(at, _)| shown[at + name.len()..].starts_with([' ', '{']));
+            assert!(is_shown, "there is no {name}");
+        }
+    }
+    serde_json::from_str::<Value>(documents[1]).unwrap();
+}

@@ -1,5 +1,6 @@
 //! `STATUS_LISTEN`: figures for Prometheus, and whether the daemon is well.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use super::bench::{Bench, Engine};
 use super::process::Daemon;
 use super::{DEADLINE, eventually, on_both_engines};
 use crate::support::own_cluster::OwnCluster;
-use crate::support::required_env;
+use crate::support::{required_env, tests_file};
 
 on_both_engines!(the_figures_are_those_of_the_daemon_and_pass_the_checker_of_prometheus);
 
@@ -121,6 +122,18 @@ fn without_its_database_the_daemon_is_well_and_not_ready() {
     cluster.restart();
     eventually("it is ready again", DEADLINE, || (ask(&address, "GET", "/readyz").status == 200).then_some(()));
     daemon.stop();
+}
+
+#[test]
+fn the_alerts_are_raised_by_what_they_are_about_and_by_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in ["../deploy/prometheus/alerts.yml", "prometheus/alerts_test.yml"] {
+        let file = tests_file(file);
+        fs::copy(&file, folder.path().join(file.file_name().expect("a name"))).expect("a copy");
+    }
+    let mut checker = Command::new(required_env("POOL_POLLER_TEST_PROMTOOL"));
+    let checked = checker.args(["test", "rules", "alerts_test.yml"]).current_dir(folder.path()).output().expect("promtool");
+    assert!(checked.status.success(), "{}{}", String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
 }
 
 #[test]
