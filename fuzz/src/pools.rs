@@ -24,6 +24,8 @@ mod raw_answer;
 pub mod registry;
 #[path = "../../src/pools/rules.rs"]
 mod rules;
+#[path = "../../src/pools/scan.rs"]
+mod scan;
 #[path = "../../src/pools/spec.rs"]
 pub mod spec;
 #[path = "../../src/pools/spec_error.rs"]
@@ -58,4 +60,36 @@ pub fn url_for(spec: &PoolSpec, wallet: &crate::domain::Wallet) -> Option<String
     spec.check_wallet(wallet).ok()?;
     let secret = |_: &str| Some(secrecy::SecretString::from("a/../secret?#@"));
     Some(spec.url().resolve(&secret).ok()?.for_wallet(wallet))
+}
+
+/// Whether `text` is JSON to the scanner.
+pub fn is_json(text: &str) -> bool {
+    scan::is_json(text)
+}
+
+/// The members of an object as the scanner hands them out.
+pub fn members(text: &str) -> Option<Vec<(String, &str)>> {
+    let mut members = Vec::new();
+    scan::members(text, |key, value| members.push((key.to_owned(), value)))?;
+    Some(members)
+}
+
+/// The elements of an array as the scanner hands them out.
+pub fn elements(text: &str) -> Option<Vec<&str>> {
+    let mut elements = Vec::new();
+    scan::elements(text, |element| elements.push(element))?;
+    Some(elements)
+}
+
+/// What a document has at its member `key`; what is wrong with a text that is none, and nothing for JSON that is no object.
+pub fn document_member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, Option<String>> {
+    let wanted = [key.to_owned()].into();
+    match document::Document::parse(text, &wanted) {
+        Ok(document) => {
+            let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+            Ok(document.text(&pointer.try_into().expect("a pointer")))
+        }
+        Err(document::DocumentError::NotJson(reason)) => Err(Some(reason)),
+        Err(document::DocumentError::NotObject) => Err(None),
+    }
 }

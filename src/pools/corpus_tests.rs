@@ -14,7 +14,7 @@ use crate::domain::Figures;
 #[path = "../../tests/fixtures/corpus.rs"]
 mod corpus;
 
-use corpus::corpus;
+pub(super) use corpus::corpus;
 
 /// Answers in the corpus, at the least.
 const CASES_MIN: usize = 150;

@@ -3,20 +3,21 @@
 //! A mining pool's answer for one wallet can hold megabytes of history. Only the top-level members that a pool file
 //! points at are kept, and they are kept as slices of the text: memory stays near the size of the body whatever the
 //! answer holds, and a number is seen as the literal that the pool wrote. A key that occurs twice counts with its last
-//! value, as in every common JSON reader.
+//! value, as in every common JSON reader. The rest is checked and passed over by [`scan`](super::scan); what is no JSON is read
+//! once more by the JSON library, which says what is wrong and where.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::pointer::Pointer;
+use super::scan::{elements, is_json, members};
 
 /// A JSON object, checked to be well formed to its end.
 pub(super) struct Document<'a> {
     /// As many as a pool file points at, so a list is as fast as anything.
-    members: Vec<(&'a str, &'a RawValue)>,
+    members: Vec<(&'a str, &'a str)>,
 }
 
 /// What a pointer leads to.
@@ -49,18 +50,27 @@ pub(super) enum DocumentError {
 impl<'a> Document<'a> {
     /// Checks all of `text` and keeps the top-level members named in `wanted`.
     pub(super) fn parse(text: &'a str, wanted: &'a BTreeSet<String>) -> Result<Self, DocumentError> {
-        if !text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        let mut kept: Vec<(&str, &str)> = Vec::new();
+        let object = members(text, |key, value| {
+            let Some(key) = wanted.get(key) else { return };
+            match kept.iter_mut().find(|(name, _)| *name == key) {
+                Some((_, earlier)) => *earlier = value,
+                None => kept.push((key, value)),
+            }
+        });
+        if object.is_some() {
+            return Ok(Self { members: kept });
+        }
+        if !text.starts_with('{') && is_json(text) {
             return Err(DocumentError::NotObject);
         }
-        let mut json = serde_json::Deserializer::from_str(text);
-        let members = Members { wanted }.deserialize(&mut json).and_then(|members| json.end().map(|()| members));
-        members.map(|members| Self { members }).map_err(|error| DocumentError::NotJson(error.to_string()))
+        Err(DocumentError::NotJson(complaint(text)))
     }
 
     /// The text of what `pointer` leads to.
     pub(super) fn text(&self, pointer: &Pointer) -> Option<&'a str> {
         let (_, member) = self.members.iter().find(|(name, _)| *name == pointer.first())?;
-        below(member.get(), pointer.rest())
+        below(member, pointer.rest())
     }
 
     /// What `pointer` leads to; `None` when there is nothing, also below something that is no object or array.
@@ -104,67 +114,6 @@ impl fmt::Display for Node<'_> {
     }
 }
 
-/// Collects the wanted members of an object.
-struct Members<'w> {
-    wanted: &'w BTreeSet<String>,
-}
-
-impl<'de: 'w, 'w> DeserializeSeed<'de> for Members<'w> {
-    type Value = Vec<(&'w str, &'de RawValue)>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de: 'w, 'w> Visitor<'de> for Members<'w> {
-    type Value = Vec<(&'w str, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members: Self::Value = Vec::new();
-        let find = |key: &str| self.wanted.get(key).map(String::as_str);
-        while let Some(wanted) = map.next_key_seed(Key(find))? {
-            let Some(key) = wanted else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let value = map.next_value()?;
-            match members.iter_mut().find(|(name, _)| *name == key) {
-                Some((_, earlier)) => *earlier = value,
-                None => members.push((key, value)),
-            }
-        }
-        Ok(members)
-    }
-}
-
-/// A key, looked at where it stands: what `F` makes of it.
-struct Key<F>(F);
-
-impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<T, E> {
-        Ok(self.0(key))
-    }
-}
-
 /// What `tokens` lead to from `text`, a JSON value.
 pub(super) fn below<'a>(text: &'a str, tokens: &[String]) -> Option<&'a str> {
     tokens.iter().try_fold(text, |text, token| child(text, token))
@@ -172,49 +121,46 @@ pub(super) fn below<'a>(text: &'a str, tokens: &[String]) -> Option<&'a str> {
 
 /// The member or element `token` of the object or array `text`.
 fn child<'a>(text: &'a str, token: &str) -> Option<&'a str> {
-    if !text.starts_with(['{', '[']) {
-        return None;
-    }
-    let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_any(Child { token }).ok().flatten().map(RawValue::get)
-}
-
-/// Finds one member or element.
-struct Child<'t> {
-    token: &'t str,
-}
-
-impl<'de> Visitor<'de> for Child<'_> {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or array")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(is_wanted) = map.next_key_seed(Key(|key: &str| key == self.token))? {
-            if is_wanted {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+    let mut found = None;
+    if text.starts_with('{') {
+        members(text, |key, value| {
+            if key == token {
+                found = Some(value);
             }
-        }
-        Ok(found)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let canonical = self.token == "0" || !self.token.starts_with(['0', '+']);
-        let wanted = self.token.parse::<usize>().ok().filter(|_| canonical);
-        let (mut found, mut index) = (None, 0);
-        while let Some(element) = seq.next_element()? {
-            if Some(index) == wanted {
+        })?;
+    } else {
+        let canonical = token == "0" || !token.starts_with(['0', '+']);
+        let wanted: usize = token.parse().ok().filter(|_| canonical)?;
+        let mut index = 0;
+        elements(text, |element| {
+            if index == wanted {
                 found = Some(element);
             }
             index += 1;
-        }
-        Ok(found)
+        })?;
     }
+    found
+}
+
+/// What is wrong with `text`, which is no JSON object: the JSON library's words, with line and column.
+fn complaint(text: &str) -> String {
+    struct Object;
+    impl<'de> Visitor<'de> for Object {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while map.next_entry::<String, IgnoredAny>()?.is_some() {}
+            Ok(())
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json.deserialize_map(Object).and_then(|()| json.end());
+    // The two agree on what is an object: see `scan`.
+    read.err().map_or_else(|| "not read as an object".to_owned(), |error| error.to_string())
 }
 
 #[cfg(test)]

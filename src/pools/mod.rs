@@ -14,6 +14,7 @@ mod raw_answer;
 mod redirect;
 mod response;
 mod rules;
+mod scan;
 mod template;
 mod unit;
 mod validate;
