@@ -82,12 +82,12 @@ pub fn elements(text: &str) -> Option<Vec<&str>> {
 }
 
 /// What a document has at its member `key`; what is wrong with a text that is none, and nothing for JSON that is no object.
-pub fn document_member<'a>(text: &'a str, key: &str) -> Result<Option<&'a str>, Option<String>> {
+pub fn document_member(text: &str, key: &str) -> Result<Option<String>, Option<String>> {
     let wanted = [key.to_owned()].into();
     match document::Document::parse(text, &wanted) {
         Ok(document) => {
             let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
-            Ok(document.text(&pointer.try_into().expect("a pointer")))
+            Ok(document.text(&pointer.try_into().expect("a pointer")).map(str::to_owned))
         }
         Err(document::DocumentError::NotJson(reason)) => Err(Some(reason)),
         Err(document::DocumentError::NotObject) => Err(None),
