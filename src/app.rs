@@ -6,6 +6,7 @@
 
 mod figures;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -111,10 +112,8 @@ impl Daemon {
         let supervision = |actor: String| Supervision::new(actor, clock, fuse.clone());
 
         // Before any actor is started: one that was started and never ran would be woken up by its own drop, without a runtime.
-        let http = HttpSettings { timeout: settings.pool_request_timeout, user_agent: user_agent(settings) };
-        let secret = |name: &str| Some(settings.secret(name)?.expose_secret().to_owned());
-        let specs = specs.into_iter().filter(PoolSpec::enabled).map(Arc::new);
-        let clients = specs.map(|spec| PoolClient::new(spec, &http, &secret)).collect::<Result<Vec<_>, _>>()?;
+        let specs = specs.into_iter().filter(PoolSpec::enabled);
+        let clients = specs.map(|spec| pool_client(settings, spec)).collect::<Result<Vec<_>, _>>()?;
 
         let rules = rules(settings);
         // A single cycle is no time for it, and a dry run writes nothing.
@@ -303,6 +302,22 @@ const MAILBOX_CAPACITY: usize = 64;
 
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> bool {
     tokio::time::timeout(limit, work).await.is_ok()
+}
+
+/// The way to a pool, with the secrets that its file asks for.
+///
+/// # Errors
+/// When a secret is not set or cannot be used.
+pub fn pool_client(settings: &Settings, spec: PoolSpec) -> anyhow::Result<PoolClient> {
+    let http = HttpSettings { timeout: settings.pool_request_timeout, user_agent: user_agent(settings) };
+    let mut secrets = BTreeMap::new();
+    for name in spec.secret_names() {
+        if let Some(value) = settings.secret(&name)? {
+            secrets.insert(name, value);
+        }
+    }
+    let secret = |name: &str| Some(secrets.get(name)?.expose_secret().to_owned());
+    Ok(PoolClient::new(Arc::new(spec), &http, &secret)?)
 }
 
 /// Names the program, its version and whom a pool's operator can ask.

@@ -5,11 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -17,11 +15,11 @@ use super::output::print;
 use super::session::{explain, reason};
 use super::table::{table, visible};
 use super::{Session, Stop};
-use crate::app::{connection_settings, user_agent};
+use crate::app::{connection_settings, pool_client};
 use crate::domain::Wallet;
 use crate::domain::roster::{Player, work_for};
 use crate::notify::{self, Command, ConnectionEvent};
-use crate::pools::{Blame, HttpSettings, PoolClient, PoolSpec};
+use crate::pools::{Blame, PoolSpec};
 use crate::settings::{Backend, redact_url};
 use crate::store::{self, SchemaState};
 
@@ -174,9 +172,7 @@ async fn pools(session: &Session, players: &[Player], wallet: Option<&Wallet>) -
 }
 
 async fn ask(session: &Session, spec: &PoolSpec, wallet: &Wallet) -> (State, String) {
-    let http = HttpSettings { timeout: session.settings.pool_request_timeout, user_agent: user_agent(&session.settings) };
-    let secret = |name: &str| Some(session.settings.secret(name)?.expose_secret().to_owned());
-    let client = match PoolClient::new(Arc::new(spec.clone()), &http, &secret) {
+    let client = match pool_client(&session.settings, spec.clone()) {
         Ok(client) => client,
         Err(error) => return (State::Failed, error.to_string()),
     };

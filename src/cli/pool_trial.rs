@@ -5,19 +5,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::output::print;
 use super::table::visible;
 use super::{Session, Stop};
-use crate::app::{rules, user_agent};
+use crate::app::{pool_client, rules, user_agent};
 use crate::domain::listed::Record;
 use crate::domain::payout::{Decision, decide, open};
 use crate::domain::roster::work_for;
 use crate::domain::{Amount, Counter, Listed, PlayerId, Wallet};
 use crate::pools::trial::{judge, shown_headers};
-use crate::pools::{Blame, Extracted, Failure, HttpSettings, PoolClient, PoolSpec};
+use crate::pools::{Blame, Extracted, Failure, PoolSpec};
 use crate::settings::redact_url;
 use crate::store::book::{Book, Observation, Report};
 use crate::store::{self, SchemaState};
@@ -113,9 +112,7 @@ pub(super) async fn run(session: &Session, args: Args) -> Result<(), Stop> {
 
 /// Asks the pool itself, once.
 async fn ask(session: &Session, pool: &PoolSpec, wallet: &Wallet) -> Result<(String, Result<Extracted, Failure>), Stop> {
-    let http = HttpSettings { timeout: session.settings.pool_request_timeout, user_agent: user_agent(&session.settings) };
-    let secret = |name: &str| Some(session.settings.secret(name)?.expose_secret().to_owned());
-    let client = PoolClient::new(Arc::new(pool.clone()), &http, &secret).map_err(Stop::config)?;
+    let client = pool_client(&session.settings, pool.clone()).map_err(Stop::config)?;
     let began = Instant::now();
     let outcome = client.fetch(wallet).await;
     let from = match &outcome {

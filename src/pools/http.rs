@@ -57,7 +57,9 @@ pub struct HttpSettings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// The pool file wants a secret that is not there.
-    #[error("pool {pool}: the secret {name} is not set: put it into the environment variable {name}")]
+    #[error(
+        "pool {pool}: the secret {name} is not set: put it into the environment variable {name}, or into the file that {name}_FILE names"
+    )]
     MissingSecret {
         /// The pool.
         pool: String,

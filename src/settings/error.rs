@@ -25,6 +25,13 @@ pub enum Origin {
     DotEnv(PathBuf),
     /// The environment of the process.
     Environment,
+    /// A file of its own, which another setting names.
+    ValueFile {
+        /// That setting.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -33,6 +40,7 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("built-in default"),
             Self::File(path) | Self::DotEnv(path) => path.display().fmt(f),
             Self::Environment => f.write_str("environment"),
+            Self::ValueFile { variable, path } => write!(f, "{variable}={}", path.display()),
         }
     }
 }
@@ -80,6 +88,24 @@ pub enum SettingsError {
         /// What the system said.
         reason: String,
     },
+    /// A file that should hold one setting's value cannot be used. What it holds is not shown.
+    #[error("{variable} names {}, which {reason}", .path.display())]
+    ValueFile {
+        /// The setting that names it.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A value and the file that should hold it, in one layer: which one counts is unclear.
+    #[error("{name} and {name}{suffix} are both set ({origin}): leave one of them out", suffix = keys::FILE_SUFFIX)]
+    GivenTwice {
+        /// The setting.
+        name: String,
+        /// The layer.
+        origin: Origin,
+    },
     /// The layers could not be put together; a fault of this program.
     #[error("the settings cannot be merged: {reason}")]
     Merge {
@@ -97,6 +123,8 @@ impl SettingsError {
             Self::UnknownKey { .. } => "unknown_key",
             Self::Malformed { .. } => "malformed",
             Self::Unreadable { .. } => "unreadable",
+            Self::ValueFile { .. } => "value_file",
+            Self::GivenTwice { .. } => "given_twice",
             Self::Merge { .. } => "merge",
         }
     }

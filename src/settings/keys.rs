@@ -57,6 +57,17 @@ keys! {
     LOG_FORMAT = Plainly,
 }
 
+/// What follows the name of a setting in the name of the file that holds its value.
+pub const FILE_SUFFIX: &str = "_FILE";
+
+impl Key {
+    /// Whether the value may be read from the file that `<NAME>_FILE` names: every one that may hold a secret.
+    #[must_use]
+    pub fn may_be_in_a_file(&self) -> bool {
+        self.shown != Shown::Plainly
+    }
+}
+
 /// What follows the currency in the name of a rate.
 pub const RATE_SUFFIX: &str = "_TO_ADVC_RATE";
 
@@ -65,6 +76,8 @@ pub const RATE_SUFFIX: &str = "_TO_ADVC_RATE";
 pub(super) enum Meaning<'a> {
     /// A setting with a fixed name.
     Fixed(Key),
+    /// Where the value of that setting is to be read.
+    FileOf(Key),
     /// A rate; the text before [`RATE_SUFFIX`], which may turn out to be no currency.
     Rate(&'a str),
     /// It may override a pool's file, or be another program's variable: only the list of pools can tell.
@@ -75,6 +88,10 @@ pub(super) enum Meaning<'a> {
 pub(super) fn meaning(name: &str) -> Option<Meaning<'_>> {
     if let Some(key) = KEYS.iter().find(|key| key.name == name) {
         return Some(Meaning::Fixed(*key));
+    }
+    let file_of = |key: &&Key| key.may_be_in_a_file() && name.strip_suffix(FILE_SUFFIX) == Some(key.name);
+    if let Some(key) = KEYS.iter().find(file_of) {
+        return Some(Meaning::FileOf(*key));
     }
     if !is_upper(name) {
         return None;
@@ -90,7 +107,7 @@ pub(super) fn meaning(name: &str) -> Option<Meaning<'_>> {
 pub(super) fn shown(name: &str) -> Shown {
     match meaning(name) {
         Some(Meaning::Fixed(key)) => key.shown,
-        Some(Meaning::Rate(_)) => Shown::Plainly,
+        Some(Meaning::Rate(_) | Meaning::FileOf(_)) => Shown::Plainly,
         Some(Meaning::Override) if name.ends_with("_ENABLED") => Shown::Plainly,
         Some(Meaning::Override) => Shown::Redacted,
         None => Shown::Never,
@@ -113,6 +130,14 @@ mod tests {
         assert_eq!(meaning("CPU_POOL_URL"), Some(Meaning::Override));
         assert_eq!(meaning("CPU_POOL_ENABLED"), Some(Meaning::Override));
         assert_eq!(meaning("BTC_TO_ADVC_RATE"), Some(Meaning::Rate("BTC")));
+    }
+
+    #[test]
+    fn what_may_hold_a_secret_may_be_in_a_file_and_nothing_else() {
+        assert_eq!(meaning("DATABASE_URL_FILE"), Some(Meaning::FileOf(DATABASE_URL)));
+        assert_eq!(meaning("SOCKETIO_AUTH_TOKEN_FILE"), Some(Meaning::FileOf(SOCKETIO_AUTH_TOKEN)));
+        assert_eq!(meaning("SOCKETIO_CA_FILE"), Some(Meaning::Fixed(SOCKETIO_CA_FILE)));
+        assert_eq!((meaning("LOG_LEVEL_FILE"), meaning("database_url_file")), (None, None));
     }
 
     #[test]

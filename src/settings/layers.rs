@@ -3,17 +3,18 @@
 //! Promises: every value stays the literal text that was written, and keeps the place it came from; a TOML file with an
 //! unknown key is refused, a foreign variable of the environment is ignored. Leaves to others: what a value may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
-use secrecy::SecretString;
 
 use super::dotenv;
 use super::error::{Origin, SettingsError};
-use super::keys::{self, Meaning, is_upper, meaning};
+use super::keys::{self, FILE_SUFFIX, Meaning, is_upper, meaning};
+use super::secrets::Variable;
+use super::value_file;
 use super::warnings::SettingWarning;
 
 /// Read when no other file is named, if it is there.
@@ -65,7 +66,9 @@ pub(super) struct Values {
     /// The keys in TOML files that only the list of pools can explain, in lower case.
     pub(super) file_overrides: Vec<(String, Origin)>,
     /// Every well-named variable of `.env` and the environment, because a pool's file may ask for it as a secret.
-    pub(super) variables: BTreeMap<String, SecretString>,
+    pub(super) variables: BTreeMap<String, Variable>,
+    /// Where relative paths begin.
+    pub(super) working_directory: PathBuf,
     /// What looked odd while reading.
     pub(super) warnings: Vec<SettingWarning>,
 }
@@ -74,6 +77,8 @@ pub(super) struct Values {
 struct Layer {
     origin: Origin,
     values: BTreeMap<String, String>,
+    /// The names whose text is that of a file with the value in it.
+    in_files: BTreeSet<String>,
 }
 
 impl Provider for Layer {
@@ -84,6 +89,24 @@ impl Provider for Layer {
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         let dict = self.values.iter().map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect();
         Ok(Profile::Default.collect(dict))
+    }
+}
+
+impl Layer {
+    /// The layer with each `<name>_file` as the `<name>` that it stands for. One that is empty is as good as absent.
+    fn new(origin: Origin, mut values: BTreeMap<String, String>) -> Result<Self, SettingsError> {
+        let mut in_files = BTreeSet::new();
+        for key in keys::KEYS.iter().filter(|key| key.may_be_in_a_file()) {
+            let name = key.name.to_ascii_lowercase();
+            let file = values.remove(&format!("{name}{}", FILE_SUFFIX.to_ascii_lowercase()));
+            let Some(file) = file.filter(|file| !file.is_empty()) else { continue };
+            if values.get(&name).is_some_and(|value| !value.is_empty()) {
+                return Err(SettingsError::GivenTwice { name: key.name.to_owned(), origin });
+            }
+            values.insert(name.clone(), file);
+            in_files.insert(name);
+        }
+        Ok(Self { origin, values, in_files })
     }
 }
 
@@ -102,16 +125,17 @@ impl Values {
             let origin = Origin::DotEnv(dotenv_path);
             let pairs = dotenv::parse(&text, &origin)?;
             warnings.extend(pairs.iter().filter_map(|(name, _)| misspelled(name, &origin)));
-            layers.push(variable_layer(pairs, origin, &mut variables));
+            layers.push(variable_layer(pairs, origin, &mut variables)?);
         }
         let pairs = environment(&options.environment)?;
-        layers.push(variable_layer(pairs, Origin::Environment, &mut variables));
-        Ok(Self { values: merge(&layers)?, file_overrides, variables, warnings })
+        layers.push(variable_layer(pairs, Origin::Environment, &mut variables)?);
+        let working_directory = options.working_directory.clone();
+        Ok(Self { values: merge(&layers, &working_directory)?, file_overrides, variables, working_directory, warnings })
     }
 }
 
-/// Lets figment put the layers over each other.
-fn merge(layers: &[Layer]) -> Result<BTreeMap<String, Raw>, SettingsError> {
+/// Lets figment put the layers over each other, and then reads the files that are left to be read.
+fn merge(layers: &[Layer], working_directory: &Path) -> Result<BTreeMap<String, Raw>, SettingsError> {
     let figment = layers.iter().fold(Figment::new(), |figment, layer| figment.merge(layer));
     let fault = |reason: String| SettingsError::Merge { reason };
     let mut data = figment.data().map_err(|error| fault(error.to_string()))?;
@@ -122,8 +146,14 @@ fn merge(layers: &[Layer]) -> Result<BTreeMap<String, Raw>, SettingsError> {
         let (Some(layer), Some(text)) = (layer, value.as_str()) else {
             return Err(fault(format!("{name} has lost its origin")));
         };
-        let raw = Raw { text: text.to_owned(), origin: layer.origin.clone() };
-        values.insert(name.to_ascii_uppercase(), raw);
+        let upper = name.to_ascii_uppercase();
+        let raw = if layer.in_files.contains(&name) {
+            let (variable, path) = (format!("{upper}{FILE_SUFFIX}"), working_directory.join(text));
+            Raw { text: value_file::read(&variable, &path)?, origin: Origin::ValueFile { variable, path } }
+        } else {
+            Raw { text: text.to_owned(), origin: layer.origin.clone() }
+        };
+        values.insert(upper, raw);
     }
     Ok(values)
 }
@@ -173,7 +203,7 @@ fn toml_layer(text: &str, origin: Origin) -> Result<Layer, SettingsError> {
         };
         values.insert(key, text);
     }
-    Ok(Layer { origin, values })
+    Layer::new(origin, values)
 }
 
 /// The error about a TOML value of a type that no setting has.
@@ -201,7 +231,11 @@ fn overrides_of(layer: &Layer) -> Vec<(String, Origin)> {
 }
 
 /// Takes what is ours from variables, and remembers all of them in case a pool's file asks for one.
-fn variable_layer(pairs: Vec<(String, String)>, origin: Origin, variables: &mut BTreeMap<String, SecretString>) -> Layer {
+fn variable_layer(
+    pairs: Vec<(String, String)>,
+    origin: Origin,
+    variables: &mut BTreeMap<String, Variable>,
+) -> Result<Layer, SettingsError> {
     let mut values = BTreeMap::new();
     for (name, value) in pairs {
         if !is_upper(&name) {
@@ -210,9 +244,9 @@ fn variable_layer(pairs: Vec<(String, String)>, origin: Origin, variables: &mut 
         if meaning(&name).is_some() {
             values.insert(name.to_ascii_lowercase(), value.clone());
         }
-        variables.insert(name, value.into());
+        variables.insert(name, Variable { value: value.into(), origin: origin.clone() });
     }
-    Layer { origin, values }
+    Layer::new(origin, values)
 }
 
 /// The environment as text. A variable that is surely ours must be UTF-8; of another the broken bytes are replaced, and
@@ -221,7 +255,7 @@ fn environment(pairs: &[(OsString, OsString)]) -> Result<Vec<(String, String)>, 
     let mut texts = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
         let Some(name) = name.to_str() else { continue };
-        let is_ours = matches!(meaning(name), Some(Meaning::Fixed(_) | Meaning::Rate(_)));
+        let is_ours = matches!(meaning(name), Some(Meaning::Fixed(_) | Meaning::FileOf(_) | Meaning::Rate(_)));
         if is_ours && value.to_str().is_none() {
             return Err(SettingsError::Invalid {
                 name: name.to_owned(),

@@ -11,6 +11,8 @@ mod keys;
 mod layers;
 mod overrides;
 mod redact;
+mod secrets;
+mod value_file;
 mod values;
 mod warnings;
 
@@ -30,7 +32,7 @@ use crate::notify::Signer;
 
 pub use database_url::{Backend, DatabaseUrl};
 pub use error::{EXIT_CONFIG, Origin, SettingsError};
-pub use keys::{KEYS, Key, RATE_SUFFIX, Shown};
+pub use keys::{FILE_SUFFIX, KEYS, Key, RATE_SUFFIX, Shown};
 pub use layers::{LoadOptions, SYSTEM_CONFIG_FILE};
 pub use overrides::PoolOverride;
 pub use redact::redact_url;
@@ -139,14 +141,6 @@ impl Settings {
     #[must_use]
     pub fn rates(&self) -> &BTreeMap<Currency, Rate> {
         &self.rates
-    }
-
-    /// A variable of the environment or else of `.env`, for a pool file's `{secret:NAME}`. This program's own settings are
-    /// not handed out: a pool's file taken over from elsewhere must not be able to send the database's password away.
-    #[must_use]
-    pub fn secret(&self, name: &str) -> Option<SecretString> {
-        let is_own = KEYS.iter().any(|key| key.name == name);
-        self.raw.variables.get(name).filter(|_| !is_own).cloned()
     }
 
     /// What is allowed and yet most likely not meant.

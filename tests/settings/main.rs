@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod documents;
+mod files;
 mod layers;
 mod overrides;
 mod values;

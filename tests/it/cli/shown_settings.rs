@@ -37,3 +37,15 @@ fn each_setting_is_shown_with_its_layer_and_no_secret() {
     assert!(table.stdout.starts_with("SETTING"), "{}", table.stdout);
     assert!(table.stdout.lines().any(|line| line.starts_with("POLL_INTERVAL_SECONDS") && line.ends_with("environment")));
 }
+
+#[test]
+fn a_value_from_a_file_is_shown_with_the_file() {
+    let place = Place::new();
+    let file = place.file("url", format!("postgresql://game:{MARKER}@db.example/game\n"));
+    let place = place.env("DATABASE_URL_FILE", &file);
+    let shown = place.run(&["config", "show"]);
+    let line = shown.succeeded().lines().find(|line| line.starts_with("DATABASE_URL ")).expect("its line");
+    assert!(line.ends_with(&format!("DATABASE_URL_FILE={}", file.display())) && !line.contains(MARKER), "{line}");
+    let twice = place.env("DATABASE_URL", "sqlite://other.db").run(&["config", "show"]);
+    assert!(twice.refused().starts_with("DATABASE_URL and DATABASE_URL_FILE are both set (environment)"), "{}", twice.stderr);
+}
