@@ -5,6 +5,7 @@
 //! left for the next start, the socket is closed, the database too.
 
 mod figures;
+mod reporter;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -30,11 +31,13 @@ use crate::clock::Clock;
 use crate::domain::PoolName;
 use crate::notify::{ConnectionSettings, WebhookSettings, connection, webhook};
 use crate::pools::{HttpSettings, PoolClient, PoolSpec};
+use crate::service_manager::ServiceManager;
 use crate::settings::Settings;
 use crate::status;
 use crate::store::book::Rules;
 
 use figures::{ANSWER_MAX, Figures};
+use reporter::{Reporter, Sources};
 
 /// The whole drain; below systemd's `TimeoutStopSec` and SPEC.md's ten seconds.
 const DRAIN_MAX: Duration = Duration::from_secs(9);
@@ -99,6 +102,9 @@ pub struct Daemon {
     fatal: mpsc::UnboundedReceiver<Fatal>,
     summaries: mpsc::UnboundedReceiver<CycleSummary>,
     given_up: mpsc::UnboundedReceiver<String>,
+    dry_run: bool,
+    /// Whom to tell how it goes.
+    reporter: Option<Reporter>,
 }
 
 impl Daemon {
@@ -184,7 +190,28 @@ impl Daemon {
                 Scheduler::new(options.mode, slots, roster, record, clock, fuse, supervision).with_summaries(completed)
             }
         });
-        Ok(Self { clock, db, scheduler, pools, network, ledger, notifier, fatal, summaries, given_up })
+        let dry_run = options.dry_run;
+        let reporter = None;
+        Ok(Self { clock, db, scheduler, pools, network, ledger, notifier, fatal, summaries, given_up, dry_run, reporter })
+    }
+
+    /// The same daemon, which tells the service manager how it goes from here on.
+    #[must_use]
+    pub fn reporting_to(mut self, manager: Option<ServiceManager>) -> Self {
+        let pools = self.pools.iter().map(|(name, pool)| (format!("pool {name}"), pool.clone().recipient()));
+        let actors = [
+            ("scheduler".to_owned(), self.scheduler.clone().recipient()),
+            ("ledger".to_owned(), self.ledger.clone().recipient()),
+            ("notifier".to_owned(), self.notifier.clone().recipient()),
+        ];
+        let sources = Sources {
+            actors: actors.into_iter().chain(pools).collect(),
+            waiting: self.ledger.clone().recipient(),
+            pools: self.pools.iter().map(|(name, _)| name.clone()).collect(),
+            db: (!self.dry_run).then(|| self.db.clone()),
+        };
+        self.reporter = manager.map(|manager| Reporter::start(manager, sources));
+        self
     }
 
     /// Runs until `shutdown` ends or an actor fails for good, dumping the metrics at each signal of `dump`, then drains.
@@ -199,9 +226,12 @@ impl Daemon {
                 Some(fatal) = self.fatal.recv() => break Ended::Failed(fatal),
                 Some(()) = dump.recv() => self.dump_metrics().await,
                 // The log has them already; taken up so that they do not pile up.
-                Some(_) = self.summaries.recv() => {}
+                Some(summary) = self.summaries.recv() => if let Some(reporter) = &self.reporter { reporter.cycle(summary) },
             }
         };
+        if let Some(reporter) = self.reporter.take() {
+            reporter.stopping();
+        }
         self.drain().await;
         ended
     }

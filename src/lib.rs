@@ -21,6 +21,7 @@ pub mod domain;
 pub mod metrics;
 pub mod notify;
 pub mod pools;
+pub mod service_manager;
 pub mod settings;
 pub mod shutdown;
 pub mod sim;

@@ -20,7 +20,7 @@ use sea_orm::DatabaseConnection;
 use tokio::sync::{oneshot, watch};
 
 use super::supervision::{Panicked, Supervision, caught};
-use super::{ReportDurations, ReportMetrics, as_json};
+use super::{ReportDurations, ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
 use crate::domain::{Amount, PlayerId, Points, PoolName};
 use crate::metrics::LedgerMetrics;
@@ -485,6 +485,8 @@ impl Handler<ReportDurations> for Ledger {
         MessageResult(self.metrics.commit_time.clone())
     }
 }
+
+answers_ping!(Ledger);
 
 impl Handler<ReportMetrics> for Ledger {
     type Result = MessageResult<ReportMetrics>;

@@ -27,6 +27,23 @@ pub struct ReportMetrics;
 #[rtype(result = "crate::metrics::Durations")]
 pub struct ReportDurations;
 
+/// Asks an actor for a sign of life: it is answered as soon as the mailbox is read.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Ping;
+
+/// Every actor answers in the same way.
+macro_rules! answers_ping {
+    ($actor:ty) => {
+        impl actix::Handler<crate::actors::Ping> for $actor {
+            type Result = ();
+
+            fn handle(&mut self, _: crate::actors::Ping, _ctx: &mut Self::Context) {}
+        }
+    };
+}
+use answers_ping;
+
 /// A figure's structure as JSON; one that cannot be shown is shown as null.
 fn as_json(metrics: &impl serde::Serialize) -> serde_json::Value {
     serde_json::to_value(metrics).unwrap_or_default()

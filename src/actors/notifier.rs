@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::{CountWaiting, NextUndelivered, RecordDelivery, RecordResume, RewardsReady};
 use super::supervision::Supervision;
-use super::{ReportDurations, ReportMetrics, as_json};
+use super::{ReportDurations, ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
 use crate::domain::delivery::Flow;
 use crate::domain::{EventId, PlayerId};
@@ -317,6 +317,8 @@ impl Handler<ReportDurations> for Notifier {
         MessageResult(self.metrics.ack_time.clone())
     }
 }
+
+answers_ping!(Notifier);
 
 impl Handler<ReportMetrics> for Notifier {
     type Result = MessageResult<ReportMetrics>;

@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 use super::ledger::RecordObservations;
 use super::scheduler::PollFinished;
 use super::supervision::{Panicked, Supervision, caught};
-use super::{ReportDurations, ReportMetrics, as_json};
+use super::{ReportDurations, ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
 use crate::domain::roster::PollJob;
 use crate::domain::{PoolName, Wallet};
@@ -52,6 +52,12 @@ pub trait Fetch {
         false
     }
 
+    /// The wallet at which a test wants the actor to hang.
+    #[cfg(debug_assertions)]
+    fn hang_when_asked_about(&self) -> Option<&Wallet> {
+        None
+    }
+
     /// Reads that document and answers what it says about each of `wallets`.
     fn fetch_feed(&self, wallets: Vec<Wallet>) -> LocalBoxFuture<'_, Result<FeedAnswers, Failure>> {
         drop(wallets);
@@ -66,6 +72,11 @@ impl Fetch for PoolClient {
 
     fn is_feed(&self) -> bool {
         self.spec().is_feed()
+    }
+
+    #[cfg(debug_assertions)]
+    fn hang_when_asked_about(&self) -> Option<&Wallet> {
+        self.spec().hang_when_asked_about()
     }
 
     fn fetch_feed(&self, wallets: Vec<Wallet>) -> LocalBoxFuture<'_, Result<FeedAnswers, Failure>> {
@@ -253,6 +264,11 @@ impl Handler<PollNow> for Pool {
         if self.paused {
             return MessageResult(Err(PollRefused::Paused));
         }
+        #[cfg(debug_assertions)]
+        if self.client.hang_when_asked_about().is_some_and(|wallet| message.jobs.iter().any(|job| job.wallet == *wallet)) {
+            tracing::error!(actor = self.supervision.actor(), "fault injection: hangs");
+            ctx.wait(std::future::pending::<()>().into_actor(self));
+        }
         let now = self.clock.now();
         if self.shared.agenda.borrow().waiting() > 0 {
             self.shared.refresh(&message.jobs, message.tick + message.spread, now);
@@ -292,6 +308,8 @@ impl Handler<ReportDurations> for Pool {
         MessageResult(self.shared.metrics.borrow().response_time.clone())
     }
 }
+
+answers_ping!(Pool);
 
 impl Handler<ReportMetrics> for Pool {
     type Result = MessageResult<ReportMetrics>;

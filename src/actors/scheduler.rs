@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::ledger::{LedgerError, LoadRoster, RecordObservations};
 use super::pool::{PollNow, PollRefused, PollReport};
 use super::supervision::{Fatal, Fuse, Supervision};
-use super::{ReportMetrics, as_json};
+use super::{ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
 use crate::domain::payout::AnomalyKind;
 use crate::domain::roster::{AddressKind, PoolWork, players_in, work_for};
@@ -422,6 +422,8 @@ impl Handler<Drain> for Scheduler {
         self.draining = true;
     }
 }
+
+answers_ping!(Scheduler);
 
 impl Handler<ReportMetrics> for Scheduler {
     type Result = MessageResult<ReportMetrics>;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{Session, Stop};
 use crate::actors::scheduler::Mode;
 use crate::app::{Daemon, Ended, Options};
+use crate::service_manager::ServiceManager;
 use crate::shutdown::Signals;
 
 /// Arguments of `run`.
@@ -48,7 +49,7 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
         tracing::info!(%address, "status_served");
     }
     let (shutdown, dump) = signals.into_shutdown();
-    match daemon.run_until(shutdown, dump).await {
+    match daemon.reporting_to(ServiceManager::of_process()).run_until(shutdown, dump).await {
         Ended::Stopped => Ok(()),
         Ended::Failed(fatal) => Err(Stop::fatal(format!("{}: {}", fatal.actor, fatal.reason))),
     }

@@ -53,6 +53,9 @@ pub(super) struct RawSpec {
     /// Fault injection for tests: reading an answer that holds this text panics. An unknown key in release builds.
     #[cfg(debug_assertions)]
     pub(super) panic_when_body_contains: Option<String>,
+    /// Fault injection for tests: the actor hangs when it is to ask about this wallet. An unknown key in release builds.
+    #[cfg(debug_assertions)]
+    pub(super) hang_when_asked_about: Option<crate::domain::Wallet>,
 }
 
 fn yes() -> bool {

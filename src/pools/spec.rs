@@ -53,6 +53,8 @@ pub struct PoolSpec {
     pub(super) members: BTreeSet<String>,
     #[cfg(debug_assertions)]
     pub(super) panic_when_body_contains: Option<String>,
+    #[cfg(debug_assertions)]
+    pub(super) hang_when_asked_about: Option<crate::domain::Wallet>,
 }
 
 impl PoolSpec {
@@ -107,6 +109,13 @@ impl PoolSpec {
         let headers = self.headers.iter().flat_map(|(_, value)| value.secrets());
         let unit = self.unit.iter().flat_map(|unit| unit.url.secrets());
         self.url.secrets().chain(headers).chain(unit).map(str::to_owned).collect()
+    }
+
+    /// The wallet at which a test wants the pool's actor to hang.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn hang_when_asked_about(&self) -> Option<&crate::domain::Wallet> {
+        self.hang_when_asked_about.as_ref()
     }
 
     /// The same pool, polled or not (`<NAME>_ENABLED`).

@@ -96,6 +96,8 @@ pub(super) fn validate(raw: RawSpec, origin: &str) -> Result<PoolSpec, Fault> {
         members: BTreeSet::new(),
         #[cfg(debug_assertions)]
         panic_when_body_contains: raw.panic_when_body_contains,
+        #[cfg(debug_assertions)]
+        hang_when_asked_about: raw.hang_when_asked_about,
     };
     spec.members = spec.pointers().map(|pointer| pointer.first().to_owned()).collect();
     Ok(spec)

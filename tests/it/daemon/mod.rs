@@ -26,6 +26,7 @@ mod readme;
 mod refusals;
 mod roster;
 mod schemas;
+mod service_manager;
 mod shapes;
 mod shutdown;
 mod status;
