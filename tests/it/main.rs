@@ -10,6 +10,7 @@ mod actors;
 mod cli;
 mod daemon;
 mod database;
+mod deploy;
 mod ledger;
 mod support;
 mod support_tests;
