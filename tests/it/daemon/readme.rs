@@ -72,6 +72,27 @@ fn relays_each_reward_once_and_gets_what_it_does_not_have(snippet: Snippet) {
 }
 
 #[test]
+fn the_game_servers_refuse_who_has_no_token_and_is_no_player() {
+    for snippet in [NODE, FLASK] {
+        let workshop = Workshop::new(&[snippet]);
+        let server = workshop.serve(snippet, "the token");
+        let mut bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool]);
+        bench.set("SOCKETIO_URL", &format!("http://127.0.0.1:{}", server.port));
+        bench.set("SOCKETIO_AUTH_TOKEN", "another token");
+        let daemon = bench.start();
+        let refused = daemon.wait_for("game_server_disconnected");
+        assert!(refused["reason"].as_str().is_some_and(|reason| reason.contains("refused by the server")), "{refused}");
+        assert_eq!(daemon.count("game_server_connected"), 0);
+        daemon.stop();
+        // With no token to compare with, nobody may be taken for the daemon.
+        let mut unset = workshop.command(snippet);
+        let ended = unset.env("PORT", "0").env_remove("SOCKETIO_AUTH_TOKEN").output().expect("it ends");
+        assert!(!ended.status.success());
+        assert!(String::from_utf8_lossy(&ended.stderr).contains("SOCKETIO_AUTH_TOKEN"), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_forged_or_old_event_is_refused_by_both_verifiers() {
     let node = Snippet("verify.mjs");
     let python = Snippet("verify.py");
