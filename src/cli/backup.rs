@@ -17,7 +17,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
-    let session = Session::load(config)?;
+    let session = Session::without_pools(config)?;
     let url = &session.settings.database_url;
     if url.backend() == Backend::Postgres {
         let command = url.pg_dump_command(&shell(&args.file)?).ok_or_else(|| Stop::config("DATABASE_URL is no address"))?;

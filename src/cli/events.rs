@@ -113,7 +113,7 @@ pub(super) struct List {
 }
 
 pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {
-    let session = Session::load(config)?;
+    let session = Session::without_pools(config)?;
     // Who and why are asked for before anything is opened.
     let who = match &command {
         Command::List(_) | Command::Replay(_) => None,

@@ -34,7 +34,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
-    let session = Session::load(config)?;
+    let session = Session::without_pools(config)?;
     let db = session.connect_existing().await?;
     let shown = match args.what.parse::<EventRef>() {
         Ok(event) if !args.player => {

@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
-    let session = Session::load(config)?;
+    let session = Session::without_pools(config)?;
     if args.status && session.settings.database_url.sqlite_file().is_some_and(|file| !file.exists()) {
         // Opening it would make the file.
         return Err(Stop::failed(explain(&SchemaState::Empty)));

@@ -91,7 +91,10 @@ fn pool_wallet(text: &str) -> Result<(PoolName, Wallet), String> {
 }
 
 pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {
-    let session = Session::load(config)?;
+    // Only who names a pool needs to know them.
+    let names_pools = matches!(command, Command::Import(_) | Command::Wallet(_))
+        || matches!(&command, Command::Add(add) if !add.pool_wallet.is_empty());
+    let session = if names_pools { Session::load(config)? } else { Session::without_pools(config)? };
     let db = session.connect_migrated().await?;
     match command {
         Command::Add(add) => {

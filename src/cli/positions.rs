@@ -72,7 +72,7 @@ fn source(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(config: Option<PathBuf>, command: Command) -> Result<(), Stop> {
-    let session = Session::load(config)?;
+    let session = Session::without_pools(config)?;
     match command {
         Command::Show(show) => {
             let db = session.connect_existing().await?;

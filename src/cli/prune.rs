@@ -20,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
-    let session = Session::load(config)?;
+    let session = Session::without_pools(config)?;
     let days = args.days.and_then(NonZeroU32::new).or(session.settings.snapshot_retention_days);
     let days = days.ok_or_else(|| Stop::usage("SNAPSHOT_RETENTION_DAYS is 0, which keeps all; give --days N"))?;
     let db = session.connect_existing().await?;

@@ -76,7 +76,7 @@ impl From<anyhow::Error> for Stop {
 pub struct Session {
     /// The settings of this process.
     pub settings: Settings,
-    /// Every pool, disabled ones included.
+    /// Every pool, disabled ones included; none where they were not asked for.
     pub pools: Vec<PoolSpec>,
 }
 
@@ -91,6 +91,15 @@ impl Session {
         folders.retain(|folder| folder.is_dir());
         folders.extend(settings.pools_dir.clone());
         Self::with_settings(settings, &folders)
+    }
+
+    /// Reads the settings alone: a pool file that somebody is editing is no reason not to look at the database.
+    ///
+    /// # Errors
+    /// With exit code 78 and one line that names what is wrong.
+    pub fn without_pools(config: Option<PathBuf>) -> Result<Self, Stop> {
+        let settings = Settings::load(&LoadOptions::from_process(config)).map_err(Stop::config)?;
+        Ok(Self { settings, pools: Vec::new() })
     }
 
     /// Reads the pool files of `folders` under settings that are there already.

@@ -16,7 +16,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
-    let session = Session::load(config)?;
+    let session = Session::without_pools(config)?;
     let db = session.connect_existing().await?;
     let report = verify(&db).await.map_err(Stop::failed)?;
     let shown = if args.json { serde_json::to_string_pretty(&report).map_err(Stop::failed)? } else { as_text(&report) };

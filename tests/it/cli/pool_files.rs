@@ -106,3 +106,28 @@ fn a_disabled_pool_needs_no_secret() {
     place.file("config/pools/a.toml", with("{wallet}", "{secret:POOL_KEY}/{wallet}"));
     place.run(&["once"]).succeeded();
 }
+
+#[test]
+fn a_bad_pool_file_keeps_nobody_from_the_database() {
+    let place = Place::new();
+    place.run(&["migrate"]).succeeded();
+    place.file("config/pools/bad.toml", with("[currency]\nconstant = \"ADVC\"\n", ""));
+    place.run(&["players", "add", "alice", "--email", "a@example.org", "--wallet", "A", "--verified"]).succeeded();
+    for command in [
+        &["players", "list"][..],
+        &["players", "deactivate", "alice"],
+        &["events", "list"],
+        &["positions", "show"],
+        &["verify"],
+        &["explain", "alice"],
+        &["prune", "--dry-run"],
+        &["backup", "copy.db"],
+        &["migrate", "--status"],
+    ] {
+        place.run(command).succeeded();
+    }
+    // Who names a pool or asks it needs the files.
+    for command in [&["run"][..], &["players", "wallet", "alice", "zpool", "bc1qalice"], &["pools", "list"], &["check"]] {
+        assert!(place.run(command).refused().contains("bad.toml:1: "), "{command:?}");
+    }
+}
