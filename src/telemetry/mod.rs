@@ -79,7 +79,11 @@ fn filter(level: Level) -> Targets {
         Level::ERROR => LevelFilter::ERROR,
         _ => LevelFilter::WARN,
     };
-    Targets::new().with_default(others).with_targets(OWN_TARGETS.map(|target| (target, level)))
+    Targets::new()
+        .with_default(others)
+        // It calls an error what a pool did, names no pool, and answers with an error that is logged with its pool.
+        .with_target("actix_http", others.min(if level == Level::TRACE { LevelFilter::DEBUG } else { LevelFilter::OFF }))
+        .with_targets(OWN_TARGETS.map(|target| (target, level)))
 }
 
 /// Replaces the print of a panic on standard error by an event: one line, in the log's own form.
@@ -212,6 +216,8 @@ mod tests {
             for event in [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE] {
                 assert_eq!(allows(level, "pool_poller::actors::pool", event), event <= own, "{level} {event}");
                 assert_eq!(allows(level, "sqlx::query", event), event <= others, "{level} {event}");
+                let of_http = level == Level::TRACE && event <= Level::DEBUG;
+                assert_eq!(allows(level, "actix_http::h1::decoder", event), of_http, "{level} {event}");
             }
         }
     }
