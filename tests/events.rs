@@ -69,7 +69,9 @@ fn listed(heading: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_error_and_warning_is_listed_with_what_it_means_and_no_other() {
-    let logged = logged();
+    let mut logged = logged();
+    // Only in a debug build, when a test asks for it.
+    logged.get_mut("error").unwrap().remove("fault injection: hangs");
     assert_eq!(listed("Errors"), logged["error"]);
     assert_eq!(listed("Warnings"), logged["warn"]);
 }
