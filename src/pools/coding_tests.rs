@@ -114,7 +114,7 @@ fn what_cannot_be_undone_is_one_clear_error() {
     ] {
         for piece in [1, 1000] {
             let found = decoded(header, &body, piece).unwrap_err();
-            assert_eq!(found, format!("not a valid HTTP answer: {error}"), "{header} {piece}");
+            assert_eq!(found, format!("an HTTP answer that cannot be read: {error}"), "{header} {piece}");
         }
     }
 }

@@ -87,7 +87,7 @@ pub enum Failure {
         reason: Excerpt,
     },
     /// What came is not HTTP, or its compression is broken.
-    #[error("not a valid HTTP answer: {reason}")]
+    #[error("an HTTP answer that cannot be read: {reason}")]
     Protocol {
         /// The HTTP library's words.
         reason: Excerpt,
@@ -107,7 +107,7 @@ pub enum Failure {
         reason: String,
     },
     /// The pool asks for fewer requests.
-    #[error("rate limited: {said}")]
+    #[error("rate limited: {said}{}", asked_pause(*retry_after))]
     RateLimited {
         /// How long the pool wants to be left alone, where it says so; at most an hour.
         retry_after: Option<Duration>,
@@ -210,6 +210,11 @@ pub enum Failure {
         /// The panic's message.
         reason: Excerpt,
     },
+}
+
+/// How long a pool wants to be left alone, as the end of a sentence.
+fn asked_pause(retry_after: Option<Duration>) -> String {
+    retry_after.map(|pause| format!(", to be left alone for {} s", pause.as_secs())).unwrap_or_default()
 }
 
 impl Failure {

@@ -250,7 +250,9 @@ impl PoolClient {
         let body = read_body(response, &headers, body_bytes_max).await?;
         if body.is_empty() && is_unreadable(version, &headers) {
             return Err(Failure::Protocol {
-                reason: Excerpt::new("the body has neither a length nor chunks, which the HTTP client cannot read"),
+                reason: Excerpt::new(
+                    "its body has neither a length nor chunks but ends with the connection, which is allowed and which this program cannot read",
+                ),
             });
         }
         Ok(body)
