@@ -385,7 +385,10 @@ fn secrets_are_sent_and_never_told() {
                 errors = [{ pointer = \"/error\", when = \"non_empty\", outcome = \"error\" }]";
     let spec = spec(address, "/{wallet}?k={secret:KEY}", more);
     let missing = client_with(Arc::clone(&spec), &|_| None).err().unwrap().to_string();
-    assert_eq!(missing, "pool p: the secret KEY is not set: put it into the environment variable KEY, or into the file that KEY_FILE names");
+    assert_eq!(
+        missing,
+        "pool p: the secret KEY is not set: put it into the environment variable KEY, or into the file that KEY_FILE names"
+    );
     let bad = client_with(Arc::clone(&spec), &|_| Some("hush\nhush".to_owned())).err().unwrap();
     assert_eq!(bad.to_string(), "pool p: the value of the header x-key holds characters that a header cannot hold");
     let failure = actix_rt::System::new().block_on(async {

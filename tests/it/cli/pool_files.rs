@@ -101,6 +101,17 @@ fn a_secret_that_a_pool_needs_and_nobody_set_stops_the_start() {
 }
 
 #[test]
+fn a_secret_in_a_file_is_found_and_one_that_is_not_there_is_named() {
+    let pool = with("{wallet}", "{secret:POOL_KEY}/{wallet}");
+    let place = Place::new().env("POOL_KEY_FILE", "key").env("LOG_LEVEL", "ERROR").env("SOCKETIO_URL", "");
+    place.file("config/pools/a.toml", &pool);
+    let refused = place.run(&["once"]);
+    assert_eq!(refused.refused(), "POOL_KEY_FILE names key, which cannot be read: No such file or directory (os error 2)");
+    place.file("key", "hunter2\n");
+    place.run(&["once"]).succeeded();
+}
+
+#[test]
 fn a_disabled_pool_needs_no_secret() {
     let place = Place::new().env("NEWPOOL_ENABLED", "false").env("LOG_LEVEL", "ERROR").env("SOCKETIO_URL", "");
     place.file("config/pools/a.toml", with("{wallet}", "{secret:POOL_KEY}/{wallet}"));

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use pool_poller::sim::SimPool;
+use pool_poller::sim::{Fault, Script, SimPool};
 use tempfile::TempDir;
 
 use super::bench::{Bench, Engine, wallet};
@@ -103,6 +103,20 @@ fn it_is_ready_after_the_start_shows_each_cycle_and_says_good_bye(engine: Engine
     daemon.stop();
     assert_eq!(systemd.messages().last().expect("messages").1, "STOPPING=1", "the last word");
     assert_eq!(systemd.messages().iter().filter(|(_, line)| line == "READY=1").count(), 1);
+}
+
+#[test]
+fn the_status_counts_a_pool_that_is_left_alone_as_down_and_says_how_much_waits() {
+    let systemd = Systemd::listen();
+    let mut bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool, SimPool::Rplant]);
+    let wallet = bench.add_player("alice");
+    bench.set("SOCKETIO_URL", "");
+    systemd.watch(&mut bench);
+    let daemon = bench.start_with_positions(2);
+    bench.pools.script(SimPool::Rplant, Script::standing(Fault::status(503)));
+    bench.pay(SimPool::CpuPool, &wallet, "1.5");
+    systemd.wait("status", |line| line.ends_with(", 1 of 2 pools up, 1 event waiting"));
+    daemon.stop();
 }
 
 #[test]
