@@ -83,7 +83,7 @@ pub(super) async fn run(args: Args) -> Result<(), Stop> {
 
     let printer = print_arrivals(&game);
     let options = Options { mode: Mode::Every(Duration::from_secs(INTERVAL_SECONDS)), dry_run: false, database_wait_max: None };
-    let Session { settings, pools: specs } = session;
+    let Session { settings, pools: specs, .. } = session;
     let rate = settings.rate(&btc()?).unwrap_or(Rate::ONE);
     let mut daemon = Daemon::build(&settings, specs, db.clone(), options)?;
     let (shutdown, _dump) = signals.into_shutdown();

@@ -27,7 +27,7 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     let session = Session::load(config)?;
     session.start_logging();
     let db = session.connect_migrated().await?;
-    let Session { settings, pools } = session;
+    let Session { settings, pools, .. } = session;
     let database_wait_max = Some(Duration::from_secs(args.database_wait));
     let options = Options { mode: Mode::Once, dry_run: args.dry_run, database_wait_max };
     let mut daemon = Daemon::build(&settings, pools, db, options).map_err(|error| Stop::config(format!("{error:#}")))?;

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Session, Stop};
 use crate::actors::scheduler::Mode;
@@ -15,16 +16,30 @@ pub(super) struct Args {
     /// Poll and decide; write nothing to the database and send nothing to the game server.
     #[arg(long)]
     dry_run: bool,
+    /// At the start, wait for this long for a database that is away, and then end with exit code 1 instead of 78.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    database_wait: u64,
 }
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
     let signals = Signals::listen().map_err(Stop::failed)?;
-    let session = Session::load(config)?;
+    let mut session = Session::load(config)?;
+    session.database_wait = Duration::from_secs(args.database_wait);
     session.start_logging();
     // Before anything is begun: a port that is taken is a wrong setting.
     let status = session.settings.status_listen.map(listen).transpose()?;
-    let db = session.connect_migrated().await?;
-    let Session { settings, pools } = session;
+    let (shutdown, dump) = signals.into_shutdown();
+    tokio::pin!(shutdown);
+    let db = tokio::select! {
+        db = session.connect_migrated() => db?,
+        // Nothing has begun yet.
+        signal = &mut shutdown => {
+            tracing::info!(signal, "stopping");
+            tracing::info!("stopped");
+            return Ok(());
+        }
+    };
+    let Session { settings, pools, .. } = session;
     let names: Vec<&str> = pools.iter().filter(|pool| pool.enabled()).map(|pool| pool.name().as_str()).collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -48,7 +63,6 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
         let address = daemon.serve_status(listener).map_err(Stop::failed)?;
         tracing::info!(%address, "status_served");
     }
-    let (shutdown, dump) = signals.into_shutdown();
     match daemon.reporting_to(ServiceManager::of_process()).run_until(shutdown, dump).await {
         Ended::Stopped => Ok(()),
         Ended::Failed(fatal) => Err(Stop::fatal(format!("{}: {}", fatal.actor, fatal.reason))),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr, SqlxError};
 
@@ -11,6 +12,9 @@ use crate::pools::{self, PoolSpec};
 use crate::settings::{Backend, EXIT_CONFIG, LoadOptions, Settings};
 use crate::store::{self, SchemaState, takeover};
 use crate::telemetry;
+
+/// Between two attempts to reach a database that is away.
+const CONNECT_AGAIN: Duration = Duration::from_secs(1);
 
 /// Pool files in the working directory.
 pub(super) const POOLS_FOLDER: &str = "config/pools";
@@ -78,6 +82,8 @@ pub struct Session {
     pub settings: Settings,
     /// Every pool, disabled ones included; none where they were not asked for.
     pub pools: Vec<PoolSpec>,
+    /// How long a database that is away is waited for.
+    pub database_wait: Duration,
 }
 
 impl Session {
@@ -99,7 +105,7 @@ impl Session {
     /// With exit code 78 and one line that names what is wrong.
     pub fn without_pools(config: Option<PathBuf>) -> Result<Self, Stop> {
         let settings = Settings::load(&LoadOptions::from_process(config)).map_err(Stop::config)?;
-        Ok(Self { settings, pools: Vec::new() })
+        Ok(Self { settings, pools: Vec::new(), database_wait: Duration::ZERO })
     }
 
     /// Reads the pool files of `folders` under settings that are there already.
@@ -112,7 +118,7 @@ impl Session {
         if let Some(unused) = settings.unused_overrides_from_files(&prefixes).first() {
             return Err(Stop::config(unused));
         }
-        Ok(Self { settings, pools })
+        Ok(Self { settings, pools, database_wait: Duration::ZERO })
     }
 
     /// Begins to log, and says what is odd about the settings.
@@ -125,15 +131,36 @@ impl Session {
         }
     }
 
-    /// Opens the database.
+    /// Opens the database. One that is away is waited for as long as `database_wait` says.
     ///
     /// # Errors
-    /// With exit code 78: the database is what `DATABASE_URL` says.
+    /// With exit code 78: the database is what `DATABASE_URL` says. With 1 after having waited in vain: it may be right.
     pub async fn connect(&self) -> Result<DatabaseConnection, Stop> {
         let url = &self.settings.database_url;
-        store::connect(url.expose(), "pool-poller")
-            .await
-            .map_err(|error| Stop::config(format!("DATABASE_URL is {url}: {}", reason(&error))))
+        let (began, mut is_awaited) = (Instant::now(), false);
+        loop {
+            let error = match store::connect(url.expose(), "pool-poller").await {
+                Ok(db) => {
+                    if is_awaited {
+                        tracing::info!("database_back");
+                    }
+                    return Ok(db);
+                }
+                Err(error) => error,
+            };
+            let said = format!("DATABASE_URL is {url}: {}", reason(&error));
+            if !store::is_away(&error) || self.database_wait.is_zero() {
+                return Err(Stop::config(said));
+            }
+            if began.elapsed() >= self.database_wait {
+                return Err(Stop::failed(format!("{said}; it was waited for {} s", self.database_wait.as_secs())));
+            }
+            if !is_awaited {
+                tracing::error!(error = reason(&error), wait_seconds = self.database_wait.as_secs(), "database_unavailable");
+                is_awaited = true;
+            }
+            tokio::time::sleep(CONNECT_AGAIN).await;
+        }
     }
 
     /// Opens a database that must be there already: a look at a file that a mistyped name would make says nothing.

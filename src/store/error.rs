@@ -132,6 +132,22 @@ fn code(error: &DbErr) -> Option<Code<'_>> {
     code.parse::<i64>().ok().map(|code| Code::Sqlite(code & 0xff))
 }
 
+/// Whether a database could not be reached and may be later: nobody listens, it is starting or stopping, or has no connection to spare.
+/// A wrong password or name is not that.
+#[must_use]
+pub fn is_away(error: &DbErr) -> bool {
+    match error {
+        // Our own time-out.
+        DbErr::Conn(RuntimeErr::Internal(_)) | DbErr::ConnectionAcquire(_) => return true,
+        DbErr::Conn(RuntimeErr::SqlxError(source)) if matches!(source.as_ref(), SqlxError::Io(_) | SqlxError::PoolTimedOut) => {
+            return true;
+        }
+        _ => {}
+    }
+    // Classes 08 (connection exception), 53 (insufficient resources) and 57 (operator intervention).
+    matches!(code(error), Some(Code::Postgres(code)) if ["08", "53", "57"].iter().any(|class| code.starts_with(class)))
+}
+
 /// A right is missing on PostgreSQL (insufficient_privilege), or a SQLite file may only be read (3 perm, 8 readonly, 23 auth).
 fn is_forbidden(error: &DbErr) -> bool {
     match code(error) {

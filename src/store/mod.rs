@@ -31,7 +31,7 @@ mod write;
 
 pub use connect::connect;
 pub(crate) use error::advice;
-pub use error::{Next, StoreError};
+pub use error::{Next, StoreError, is_away};
 pub use roster::{Roster, load_roster};
 pub use schema::{SchemaState, migrate, schema_state};
 pub use writable::check_writable;

@@ -7,6 +7,7 @@ use pool_poller::sim::{Fault, Script, SimPool};
 
 use super::account::{assert_balanced, payday, settle};
 use super::bench::{Bench, Engine};
+use super::process::Daemon;
 use super::rows::Rows;
 use super::{DEADLINE, money, on_both_engines};
 use crate::support::own_cluster::OwnCluster;
@@ -104,4 +105,37 @@ fn a_sqlite_file_that_another_process_locks_for_long_costs_nothing() {
     assert_eq!(daemon.count("actor_panicked") + daemon.count("actor_restarting"), 0);
     daemon.stop();
     assert_balanced(&bench);
+}
+
+#[test]
+fn a_database_that_comes_up_after_the_daemon_is_waited_for_and_one_that_refuses_is_not() {
+    let mut cluster = OwnCluster::start(0);
+    let mut bench = Bench::on(cluster.url());
+    bench.enable(&[SimPool::CpuPool]);
+    bench.add_player("alice");
+    cluster.stop_fast();
+
+    // Nothing has begun yet, so it ends at once.
+    let waiting = Daemon::spawn(bench.command(&["run", "--database-wait", "600"]));
+    waiting.wait_for("database_unavailable");
+    waiting.stop();
+    // Exit code 78 would keep systemd from starting it again.
+    let output = bench.run(&["run", "--database-wait", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.ends_with("; it was waited for 1 s") && said.contains("pool-poller: DATABASE_URL is "), "{said}");
+    assert_eq!(bench.run(&["run"]).status.code(), Some(78));
+
+    let waiting = Daemon::spawn(bench.command(&["run", "--database-wait", "600"]));
+    waiting.wait_for("database_unavailable");
+    cluster.restart();
+    waiting.wait_for("database_back");
+    waiting.wait_for("started");
+    waiting.cycles(1);
+    waiting.stop();
+
+    let mut unknown = url::Url::parse(cluster.url()).expect("a URL");
+    unknown.set_username("nobody").expect("a user");
+    bench.set("DATABASE_URL", unknown.as_str());
+    assert_eq!(bench.run(&["run", "--database-wait", "600"]).status.code(), Some(78), "waiting would not help: {unknown}");
 }
