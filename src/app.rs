@@ -273,11 +273,11 @@ impl Daemon {
         let (sender, mut asks) = mpsc::channel::<status::Ask>(1);
         let figures = Rc::new(self.figures());
         actix_rt::spawn(async move {
-            while let Some(ask) = asks.recv().await {
+            while let Some((wish, answer)) = asks.recv().await {
                 let figures = Rc::clone(&figures);
                 actix_rt::spawn(async move {
                     // Who asked may have gone.
-                    let _ = ask.send(figures.snapshot().await);
+                    let _ = answer.send(figures.snapshot(wish).await);
                 });
             }
         });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures_util::future::{join, join_all, join3, join4};
+use futures_util::future::{join_all, join3, join4};
 use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,8 @@ use crate::actors::scheduler::Scheduler;
 use crate::actors::{ReportDurations, ReportMetrics};
 use crate::clock::Clock;
 use crate::domain::PoolName;
-use crate::status::Snapshot;
+use crate::metrics::Durations;
+use crate::status::{Snapshot, Wish};
 
 /// How long an actor or the database may take to answer.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -47,24 +48,24 @@ impl Figures {
         })
     }
 
-    /// The figures with all durations, and whether the database answers.
-    pub(super) async fn snapshot(&self) -> Snapshot {
+    /// As much as `wish` says.
+    pub(super) async fn snapshot(&self, wish: Wish) -> Snapshot {
+        let database = async { if wish == Wish::Health { Ok(()) } else { self.database().await } };
+        let durations = async { if wish == Wish::Everything { Some(self.durations().await) } else { None } };
+        let (metrics, database, durations) = join3(self.metrics(), database, durations).await;
+        let (response_times, commit_time, ack_time) = durations.unwrap_or_default();
+        Snapshot { metrics, response_times, commit_time, ack_time, database }
+    }
+
+    /// All durations: each pool's, the ledger's and the notifier's.
+    async fn durations(&self) -> (Vec<(String, Durations)>, Option<Durations>, Option<Durations>) {
         let pools = self.pools.iter().map(|(name, pool)| async move {
             Some((name.to_string(), pool.send(ReportDurations).timeout(ANSWER_MAX).await.ok()?))
         });
-        let durations = join3(
-            join_all(pools),
-            self.ledger.send(ReportDurations).timeout(ANSWER_MAX),
-            self.notifier.send(ReportDurations).timeout(ANSWER_MAX),
-        );
-        let (metrics, ((pools, ledger, notifier), database)) = join(self.metrics(), join(durations, self.database())).await;
-        Snapshot {
-            metrics,
-            response_times: pools.into_iter().flatten().collect(),
-            commit_time: ledger.ok(),
-            ack_time: notifier.ok(),
-            database,
-        }
+        let ledger = self.ledger.send(ReportDurations).timeout(ANSWER_MAX);
+        let notifier = self.notifier.send(ReportDurations).timeout(ANSWER_MAX);
+        let (pools, ledger, notifier) = join3(join_all(pools), ledger, notifier).await;
+        (pools.into_iter().flatten().collect(), ledger.ok(), notifier.ok())
     }
 
     async fn database(&self) -> Result<(), String> {

@@ -36,12 +36,23 @@ pub struct Snapshot {
     pub commit_time: Option<Durations>,
     /// From a notice to its acknowledgement.
     pub ack_time: Option<Durations>,
-    /// Whether the database answers, or why not.
+    /// Whether the database answers, or why not; it does where nobody asked for that.
     pub database: Result<(), String>,
 }
 
+/// How much is asked for. Whether the daemon is well is told without the database, which may take long to not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// The actors' figures alone.
+    Health,
+    /// And whether the database answers.
+    Readiness,
+    /// And all durations.
+    Everything,
+}
+
 /// A wish for a snapshot; the sender of it waits.
-pub type Ask = oneshot::Sender<Snapshot>;
+pub type Ask = (Wish, oneshot::Sender<Snapshot>);
 
 /// Serves on `listener` until the process ends; `asks` receives a wish for each request. Answers where it listens.
 ///
@@ -70,9 +81,9 @@ pub fn serve(listener: TcpListener, asks: mpsc::Sender<Ask>) -> io::Result<Socke
 }
 
 /// A snapshot, or the answer that says why there is none.
-async fn ask(asks: &mpsc::Sender<Ask>) -> Result<Snapshot, HttpResponse> {
+async fn ask(asks: &mpsc::Sender<Ask>, wish: Wish) -> Result<Snapshot, HttpResponse> {
     let (sender, receiver) = oneshot::channel();
-    let asked = async { asks.send(sender).await.is_ok() };
+    let asked = async { asks.send((wish, sender)).await.is_ok() };
     let answered = tokio::time::timeout(SNAPSHOT_MAX, async { if asked.await { receiver.await.ok() } else { None } }).await;
     answered.ok().flatten().ok_or_else(|| plain(HttpResponse::ServiceUnavailable(), "the daemon does not answer\n".to_owned()))
 }
@@ -86,7 +97,7 @@ fn plain(mut answer: actix_web::HttpResponseBuilder, text: String) -> HttpRespon
 }
 
 async fn metrics(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
-    let snapshot = match ask(&asks).await {
+    let snapshot = match ask(&asks, Wish::Everything).await {
         Ok(snapshot) => snapshot,
         Err(answer) => return answer,
     };
@@ -104,7 +115,7 @@ async fn metrics(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
 
 /// Whether every actor answers: what does not heal by itself is for a supervisor to restart.
 async fn healthz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
-    match ask(&asks).await {
+    match ask(&asks, Wish::Health).await {
         Ok(snapshot) => report(&silent(&snapshot.metrics)),
         Err(answer) => answer,
     }
@@ -113,7 +124,7 @@ async fn healthz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
 /// Whether players are polled and awarded: every actor answers, the database does, and a cycle has begun. A game server that is
 /// away is not part of it, because awards wait for it.
 async fn readyz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
-    let snapshot = match ask(&asks).await {
+    let snapshot = match ask(&asks, Wish::Readiness).await {
         Ok(snapshot) => snapshot,
         Err(answer) => return answer,
     };
