@@ -92,7 +92,7 @@ impl Session {
     /// # Errors
     /// With exit code 78 and one line that names what is wrong.
     pub fn load(config: Option<PathBuf>) -> Result<Self, Stop> {
-        let settings = Settings::load(&LoadOptions::from_process(config)).map_err(Stop::config)?;
+        let settings = Self::without_pools(config)?.settings;
         let mut folders = vec![PathBuf::from(POOLS_FOLDER)];
         folders.retain(|folder| folder.is_dir());
         folders.extend(settings.pools_dir.clone());
