@@ -19,6 +19,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, connect_async};
 
 mod support;
+#[path = "../tests/support/waiting_awards.rs"]
+mod waiting_awards;
 use support::{fresh, median, open};
 
 /// More than the window, so that players wait for each other's turn.
@@ -95,27 +97,12 @@ impl Round {
     }
 }
 
-/// Awards that wait, in the order in which a ledger would have numbered them.
 async fn pile_up(db: &DatabaseConnection, count: usize) {
-    let numbers = |count: usize| match db.get_database_backend() {
-        DbBackend::Postgres => format!("generate_series(1, {count}) AS s(n)"),
-        _ => format!("(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count}) SELECT n FROM s)"),
-    };
-    let players = numbers(PLAYERS);
-    db.execute_unprepared(&format!(
-        "INSERT INTO players (id, username, email, wallet_address) SELECT n, 'p' || n, 'm' || n, 'w' || n FROM {players}"
-    ))
-    .await
-    .expect("players");
-    let padded = "substr('000000000000' || n, length('000000000000' || n) - 11)";
-    db.execute_unprepared(&format!(
-        "INSERT INTO mining_events (player_id, pool_name, advc_amount, ap_awarded, previous_paid, current_paid, processed, event_id, \
-         player_sequence, total_ap_after, total_advc_after) SELECT (n - 1) % {PLAYERS} + 1, 'rplant', '1.5', '150', '0', '1.5', TRUE, \
-         '00000000-0000-5000-8000-' || {padded}, (n - 1) / {PLAYERS} + 1, '150', '1.5' FROM {}",
-        numbers(count)
-    ))
-    .await
-    .expect("awards");
+    let is_postgres = db.get_database_backend() == DbBackend::Postgres;
+    let numbers = if is_postgres { waiting_awards::numbers_postgres } else { waiting_awards::numbers_sqlite };
+    for statement in waiting_awards::statements(numbers, PLAYERS, count) {
+        db.execute_unprepared(&statement).await.expect("rows");
+    }
 }
 
 async fn left(db: &DatabaseConnection) -> i64 {

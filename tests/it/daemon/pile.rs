@@ -14,6 +14,9 @@ use super::{DEADLINE, eventually, on_both_engines};
 
 on_both_engines!(what_piles_up_takes_no_memory_and_is_told_in_order_afterwards);
 
+#[path = "../../support/waiting_awards.rs"]
+mod waiting_awards;
+
 /// More than the window, so that players wait for each other's turn.
 const PLAYERS: usize = 1_000;
 const GROWTH_KIB_MAX: u64 = 10 * 1024;
@@ -75,25 +78,9 @@ fn what_piles_up_takes_no_memory_and_is_told_in_order_afterwards(engine: Engine)
     );
 }
 
-/// Awards that wait, in the order in which a ledger would have numbered them.
 fn pile_up(bench: &Bench, engine: Engine, count: usize) {
-    let numbers = |count: usize| match engine {
-        Engine::PostgreSql => format!("generate_series(1, {count}) AS s(n)"),
-        Engine::Sqlite => {
-            format!("(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count}) SELECT n FROM s)")
-        }
-    };
-    bench.rows.execute(&format!(
-        "INSERT INTO players (id, username, email, wallet_address) SELECT n, 'p' || n, 'm' || n, 'w' || n FROM {}",
-        numbers(PLAYERS)
-    ));
-    let padded = "substr('000000000000' || n, length('000000000000' || n) - 11)";
-    bench.rows.execute(&format!(
-        "INSERT INTO mining_events (player_id, pool_name, advc_amount, ap_awarded, previous_paid, current_paid, processed, event_id, \
-         player_sequence, total_ap_after, total_advc_after) SELECT (n - 1) % {PLAYERS} + 1, 'rplant', '1.5', '150', '0', '1.5', TRUE, \
-         '00000000-0000-5000-8000-' || {padded}, (n - 1) / {PLAYERS} + 1, '150', '1.5' FROM {}",
-        numbers(count)
-    ));
+    let numbers = if engine == Engine::Sqlite { waiting_awards::numbers_sqlite } else { waiting_awards::numbers_postgres };
+    waiting_awards::statements(numbers, PLAYERS, count).iter().for_each(|statement| bench.rows.execute(statement));
 }
 
 /// A figure of the daemon's memory.
