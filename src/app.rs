@@ -5,9 +5,10 @@
 //! left for the next start, the socket is closed, the database too.
 
 mod figures;
+mod pools;
+mod reload;
 mod reporter;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -17,26 +18,27 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use sea_orm::DatabaseConnection;
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
+use crate::actors::Ping;
 use crate::actors::ledger::{self, CountWaiting, GiveUp, Ledger, Subscribe, Upkeep};
 use crate::actors::notifier::{self, DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
-use crate::actors::pool::{self, NetworkWatch, Pace, Pool};
-use crate::actors::scheduler::{self, CycleSummary, Mode, PoolSlot, Scheduler};
+use crate::actors::pool::{self, NetworkWatch};
+use crate::actors::scheduler::{self, CycleSummary, Mode, Scheduler};
 use crate::actors::supervision::{Fatal, Fuse, Supervision};
 use crate::clock::Clock;
-use crate::domain::PoolName;
 use crate::notify::{ConnectionSettings, WebhookSettings, connection, webhook};
-use crate::pools::{HttpSettings, PoolClient, PoolSpec};
+use crate::pools::{PoolClient, PoolSpec};
 use crate::service_manager::ServiceManager;
 use crate::settings::Settings;
+use crate::shutdown::Asks;
 use crate::status;
 use crate::store::book::Rules;
 
 use figures::{ANSWER_MAX, Figures};
+use pools::{PoolList, Prepared, Starter};
+pub use reload::{Reloader, Reread};
 use reporter::{Reporter, Sources};
 
 /// The whole drain; below systemd's `TimeoutStopSec` and SPEC.md's ten seconds.
@@ -92,17 +94,20 @@ pub enum NoSummary {
 
 /// The running actors.
 pub struct Daemon {
-    clock: Clock,
     db: DatabaseConnection,
     scheduler: Addr<Scheduler>,
-    pools: Vec<(PoolName, Addr<Pool>)>,
-    network: NetworkWatch,
+    pools: PoolList,
+    starter: Starter,
     ledger: Addr<Ledger>,
     notifier: Addr<Notifier>,
     fatal: mpsc::UnboundedReceiver<Fatal>,
     summaries: mpsc::UnboundedReceiver<CycleSummary>,
     given_up: mpsc::UnboundedReceiver<String>,
-    dry_run: bool,
+    options: Options,
+    /// The settings that are in force until the end, unless a reload takes them over.
+    started_with: Settings,
+    /// The settings of the newest reload.
+    settings: Settings,
     /// Whom to tell how it goes.
     reporter: Option<Reporter>,
 }
@@ -119,7 +124,7 @@ impl Daemon {
 
         // Before any actor is started: one that was started and never ran would be woken up by its own drop, without a runtime.
         let specs = specs.into_iter().filter(PoolSpec::enabled);
-        let clients = specs.map(|spec| pool_client(settings, spec)).collect::<Result<Vec<_>, _>>()?;
+        let prepared = specs.map(|spec| Prepared::new(settings, spec)).collect::<Result<Vec<_>, _>>()?;
 
         let rules = rules(settings);
         // A single cycle is no time for it, and a dry run writes nothing.
@@ -156,78 +161,90 @@ impl Daemon {
         ledger.do_send(Subscribe(notifier.clone().recipient()));
 
         let network = NetworkWatch::new(clock);
-        let mut pools = Vec::new();
-        let mut slots = Vec::new();
-        for client in clients {
-            let spec = client.spec();
-            let name = spec.name().clone();
-            let (limits, addresses) = (*spec.limits(), spec.address_source());
-            let pace = Pace {
-                concurrency: limits.concurrency.get(),
-                gap_min: limits.rate_per_minute.map_or(Duration::ZERO, |rate| Duration::from_secs(60) / rate.get()),
-                hung_after: client.time_max() + HANG_GRACE,
-                backoff_min: POOL_BACKOFF_MIN,
-                backoff_max: POOL_BACKOFF_MAX,
-            };
-            let address = Supervisor::start({
-                let (name, ledger, network) = (name.clone(), ledger.clone().recipient(), network.clone());
-                let supervision = supervision(format!("pool {name}"));
-                move |ctx: &mut Context<Pool>| {
-                    ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-                    Pool::new(name, Rc::new(client), pace, ledger, clock, supervision).with_network(network)
-                }
-            });
-            slots.push(PoolSlot { name: name.clone(), addresses, poll: address.clone().recipient() });
-            pools.push((name, address));
+        let starter = Starter { clock, fuse: fuse.clone(), ledger: ledger.clone(), network };
+        let pools = PoolList::default();
+        for pool in prepared {
+            pools.add(starter.start(pool));
         }
 
         let (completed, summaries) = mpsc::unbounded_channel();
         let scheduler = Supervisor::start({
             let (roster, record) = (ledger.clone().recipient(), ledger.clone().recipient());
-            let (fuse, supervision) = (fuse.clone(), supervision("scheduler".to_owned()));
+            let (slots, fuse, supervision) = (pools.slots(), fuse.clone(), supervision("scheduler".to_owned()));
             move |ctx: &mut Context<Scheduler>| {
                 ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
                 Scheduler::new(options.mode, slots, roster, record, clock, fuse, supervision).with_summaries(completed)
             }
         });
-        let dry_run = options.dry_run;
-        let reporter = None;
-        Ok(Self { clock, db, scheduler, pools, network, ledger, notifier, fatal, summaries, given_up, dry_run, reporter })
+        let (started_with, settings, reporter) = (settings.clone(), settings.clone(), None);
+        Ok(Self {
+            db,
+            scheduler,
+            pools,
+            starter,
+            ledger,
+            notifier,
+            fatal,
+            summaries,
+            given_up,
+            options,
+            started_with,
+            settings,
+            reporter,
+        })
     }
 
     /// The same daemon, which tells the service manager how it goes from here on.
     #[must_use]
     pub fn reporting_to(mut self, manager: Option<ServiceManager>) -> Self {
-        let pools = self.pools.iter().map(|(name, pool)| (format!("pool {name}"), pool.clone().recipient()));
-        let actors = [
-            ("scheduler".to_owned(), self.scheduler.clone().recipient()),
-            ("ledger".to_owned(), self.ledger.clone().recipient()),
-            ("notifier".to_owned(), self.notifier.clone().recipient()),
-        ];
         let sources = Sources {
-            actors: actors.into_iter().chain(pools).collect(),
+            actors: self.actors(),
             waiting: self.ledger.clone().recipient(),
-            pools: self.pools.iter().map(|(name, _)| name.clone()).collect(),
-            db: (!self.dry_run).then(|| self.db.clone()),
+            pools: self.pools.all().into_iter().map(|(name, _)| name).collect(),
+            db: (!self.options.dry_run).then(|| self.db.clone()),
         };
         self.reporter = manager.map(|manager| Reporter::start(manager, sources));
         self
     }
 
-    /// Runs until `shutdown` ends or an actor fails for good, dumping the metrics at each signal of `dump`, then drains.
-    pub async fn run_until(mut self, shutdown: impl Future<Output = &'static str>, mut dump: Signal) -> Ended {
+    /// Every actor, with its name for the log.
+    fn actors(&self) -> Vec<(String, Recipient<Ping>)> {
+        let pools = self.pools.all().into_iter().map(|(name, pool)| (format!("pool {name}"), pool.recipient()));
+        let others = [
+            ("scheduler".to_owned(), self.scheduler.clone().recipient()),
+            ("ledger".to_owned(), self.ledger.clone().recipient()),
+            ("notifier".to_owned(), self.notifier.clone().recipient()),
+        ];
+        others.into_iter().chain(pools).collect()
+    }
+
+    /// Runs until `shutdown` ends or an actor fails for good, doing what is asked for meanwhile, then drains.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = &'static str>, asks: Asks, mut reloader: Reloader) -> Ended {
         tokio::pin!(shutdown);
+        let Asks { mut dump, mut reload } = asks;
         let ended = loop {
-            tokio::select! {
-                signal = &mut shutdown => {
-                    tracing::info!(signal, "stopping");
-                    break Ended::Stopped;
-                }
+            let signal = tokio::select! {
+                signal = &mut shutdown => signal,
                 Some(fatal) = self.fatal.recv() => break Ended::Failed(fatal),
-                Some(()) = dump.recv() => self.dump_metrics().await,
+                Some(()) = dump.recv() => {
+                    self.dump_metrics().await;
+                    continue;
+                }
+                Some(()) = reload.recv() => tokio::select! {
+                    () = self.reload(&mut reloader) => continue,
+                    // It may have to wait for requests, and the end does not wait for it.
+                    signal = &mut shutdown => signal,
+                },
                 // The log has them already; taken up so that they do not pile up.
-                Some(summary) = self.summaries.recv() => if let Some(reporter) = &self.reporter { reporter.cycle(summary) },
-            }
+                Some(summary) = self.summaries.recv() => {
+                    if let Some(reporter) = &self.reporter {
+                        reporter.cycle(summary);
+                    }
+                    continue;
+                }
+            };
+            tracing::info!(signal, "stopping");
+            break Ended::Stopped;
         };
         if let Some(reporter) = self.reporter.take() {
             reporter.stopping();
@@ -286,11 +303,11 @@ impl Daemon {
 
     fn figures(&self) -> Figures {
         Figures {
-            clock: self.clock,
+            clock: self.starter.clock,
             db: self.db.clone(),
             scheduler: self.scheduler.clone(),
             pools: self.pools.clone(),
-            network: self.network.clone(),
+            network: self.starter.network.clone(),
             ledger: self.ledger.clone(),
             notifier: self.notifier.clone(),
         }
@@ -316,7 +333,9 @@ impl Daemon {
 
     async fn drain_in_order(self) -> bool {
         let mut finished = self.scheduler.send(scheduler::Drain).await.is_ok();
-        let pools = futures_util::future::join_all(self.pools.iter().map(|(_, pool)| pool.send(pool::Drain)));
+        let pools = futures_util::future::join_all(
+            self.pools.all().into_iter().map(|(_, pool)| async move { pool.send(pool::Drain).await }),
+        );
         finished &= within(DRAIN_POOLS_MAX, pools).await;
         finished &= within(DRAIN_LEDGER_MAX, self.ledger.send(ledger::Drain)).await;
         finished &= within(DRAIN_NOTIFIER_MAX, self.notifier.send(notifier::Drain)).await;
@@ -339,15 +358,7 @@ async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> bool {
 /// # Errors
 /// When a secret is not set or cannot be used.
 pub fn pool_client(settings: &Settings, spec: PoolSpec) -> anyhow::Result<PoolClient> {
-    let http = HttpSettings { timeout: settings.pool_request_timeout, user_agent: user_agent(settings) };
-    let mut secrets = BTreeMap::new();
-    for name in spec.secret_names() {
-        if let Some(value) = settings.secret(&name)? {
-            secrets.insert(name, value);
-        }
-    }
-    let secret = |name: &str| Some(secrets.get(name)?.expose_secret().to_owned());
-    Ok(PoolClient::new(Arc::new(spec), &http, &secret)?)
+    Ok(Prepared::new(settings, spec)?.into_client())
 }
 
 /// Names the program, its version and whom a pool's operator can ask.

@@ -27,6 +27,14 @@ impl ServiceManager {
         self.send(&NotifyState::Ready);
     }
 
+    /// The daemon reads its settings again; [`Self::ready`] ends that.
+    pub fn reloading(&self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.send_all(&[NotifyState::Reloading, now]),
+            Err(error) => self.complain(&error),
+        }
+    }
+
     /// What the daemon is doing, in one line for a person.
     pub fn status(&self, line: &str) {
         // A line end would begin another message.
@@ -50,9 +58,17 @@ impl ServiceManager {
     }
 
     fn send(&self, message: &NotifyState<'_>) {
-        if let Err(error) = sd_notify::notify(std::slice::from_ref(message))
-            && !self.complained.replace(true)
-        {
+        self.send_all(std::slice::from_ref(message));
+    }
+
+    fn send_all(&self, messages: &[NotifyState<'_>]) {
+        if let Err(error) = sd_notify::notify(messages) {
+            self.complain(&error);
+        }
+    }
+
+    fn complain(&self, error: &std::io::Error) {
+        if !self.complained.replace(true) {
             tracing::warn!(%error, "service_manager_unreachable");
         }
     }

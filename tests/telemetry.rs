@@ -31,7 +31,8 @@ impl io::Write for Sink {
 fn logged(level: Level, format: LogFormat, prefix: Prefix, act: impl FnOnce()) -> Vec<String> {
     let sink = Sink::default();
     let writer = sink.clone();
-    tracing::subscriber::with_default(subscriber(level, format, prefix, move || writer.clone()), act);
+    let (subscriber, _) = subscriber(level, format, prefix, move || writer.clone());
+    tracing::subscriber::with_default(subscriber, act);
     let bytes = sink.0.lock().unwrap().clone();
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));

@@ -10,6 +10,7 @@ mod patience;
 mod upkeep;
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,6 +203,7 @@ impl Ledger {
         };
         self.metrics.positions_cached = committed.book.cached() as u64;
         let book = self.book.insert(committed.book);
+        book.use_rules(Arc::clone(&self.rules));
         if std::mem::take(&mut self.forget_when_back) {
             book.forget_anomalous();
             book.forget(&self.rebased.take());
@@ -292,6 +294,29 @@ impl Supervised for Ledger {
         // What was said goes with the memory of it.
         self.outage = Outage::default();
         self.upkeep.restarting();
+    }
+}
+
+/// Sets what the ledger goes by, for everything that it has not begun to decide.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Adopt {
+    /// What the money rule depends on.
+    pub rules: Arc<Rules>,
+    /// The age in days at which snapshots are deleted; `None` keeps all.
+    pub retention_days: Option<NonZeroU32>,
+}
+
+impl Handler<Adopt> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, Adopt { rules, retention_days }: Adopt, _ctx: &mut Self::Context) {
+        self.rules = rules;
+        self.keep_for(retention_days);
+        // One that is away gets them when it is back.
+        if let Some(book) = &mut self.book {
+            book.use_rules(Arc::clone(&self.rules));
+        }
     }
 }
 

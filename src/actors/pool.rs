@@ -212,7 +212,7 @@ impl Supervised for Pool {
 }
 
 /// Sends a pool its part of a cycle. Refused while the last one has wallets that were not asked about; it then goes by the newer
-/// list of wallets.
+/// list of wallets. One that is to be spread over less time takes the place of the last one.
 #[derive(Clone, Message)]
 #[rtype(result = "Result<(), PollRefused>")]
 pub struct PollNow {
@@ -270,6 +270,10 @@ impl Handler<PollNow> for Pool {
             ctx.wait(std::future::pending::<()>().into_actor(self));
         }
         let now = self.clock.now();
+        if message.spread < self.shared.spread.get() {
+            // The interval was made shorter: the rest of a round that was spread over the old one would keep the next ones waiting.
+            self.shared.agenda.borrow_mut().give_up();
+        }
         if self.shared.agenda.borrow().waiting() > 0 {
             self.shared.refresh(&message.jobs, message.tick + message.spread, now);
             return MessageResult(Err(PollRefused::Busy));

@@ -56,8 +56,12 @@ pub struct Scheduler {
     roster: Recipient<LoadRoster>,
     ledger: Recipient<RecordObservations>,
     clock: Clock,
-    /// When the first tick was.
+    /// From where ticks are counted: the first one, or the last one before the interval was changed.
     origin: Option<Duration>,
+    /// When the newest tick was.
+    ticked_at: Duration,
+    /// Wakes the actor for the next tick.
+    timer: Option<SpawnHandle>,
     /// The number of the newest cycle, from 1.
     cycle: u64,
     /// The players of a cycle are on their way.
@@ -145,6 +149,8 @@ impl Scheduler {
             ledger,
             clock,
             origin: None,
+            ticked_at: Duration::ZERO,
+            timer: None,
             cycle: 0,
             loading: false,
             asked: HashSet::new(),
@@ -172,11 +178,9 @@ impl Scheduler {
             return;
         }
         let now = self.clock.now();
-        let origin = *self.origin.get_or_insert(now);
-        if let Mode::Every(interval) = self.mode {
-            let pause = next_tick(origin, interval, now).saturating_sub(now);
-            ctx.run_later(pause, |actor, ctx| actor.tick(ctx));
-        }
+        self.origin.get_or_insert(now);
+        self.ticked_at = now;
+        self.arm(now, ctx);
         if let Some(dead) = self.dead_neighbour() {
             self.fuse.blow(Fatal { actor: dead, reason: "its mailbox is closed".to_owned() });
             return;
@@ -199,6 +203,17 @@ impl Scheduler {
                 Err(error) => actor.cannot_begin(cycle, now, &error),
             }
         }));
+    }
+
+    /// Wakes the actor for the tick after `now`.
+    fn arm(&mut self, now: Duration, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        if let (Mode::Every(interval), Some(origin)) = (self.mode, self.origin) {
+            let pause = next_tick(origin, interval, now).saturating_sub(now);
+            self.timer = Some(ctx.run_later(pause, |actor, ctx| actor.tick(ctx)));
+        }
     }
 
     fn dead_neighbour(&self) -> Option<String> {
@@ -381,7 +396,8 @@ impl Actor for Scheduler {
 impl Supervised for Scheduler {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.supervision.restarting();
-        // Their answers went with the old context.
+        // Their answers, and the next tick, went with the old context.
+        self.timer = None;
         self.loading = false;
         self.asked.clear();
         self.open.clear();
@@ -420,6 +436,43 @@ impl Handler<Drain> for Scheduler {
 
     fn handle(&mut self, _: Drain, _ctx: &mut Self::Context) {
         self.draining = true;
+    }
+}
+
+/// Sets how often cycles begin and which pools have a part in them, from the next cycle on. Answers when that is so.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Reconfigure {
+    /// From the beginning of one cycle to the next. A new one counts from the newest cycle.
+    pub interval: Duration,
+    /// The pools. Those that are not among them are not waited for any more.
+    pub pools: Vec<PoolSlot>,
+}
+
+impl Handler<Reconfigure> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, Reconfigure { interval, pools }: Reconfigure, ctx: &mut Self::Context) {
+        // What another actor was asked says nothing about the one that has taken its place.
+        let stays = |pool: &PoolSlot| pools.iter().any(|new| new.name == pool.name && new.poll == pool.poll);
+        let staying: HashSet<&PoolName> = self.pools.iter().filter(|pool| stays(pool)).map(|pool| &pool.name).collect();
+        self.asked.retain(|name| staying.contains(name));
+        self.pools = pools;
+        let names: HashSet<&PoolName> = self.pools.iter().map(|pool| &pool.name).collect();
+        for open in self.open.values_mut() {
+            open.waiting_for.retain(|pool| names.contains(pool));
+        }
+        for cycle in self.open.keys().copied().collect::<Vec<_>>() {
+            self.close_if_complete(cycle);
+        }
+        if self.mode != Mode::Every(interval) && self.mode != Mode::Once {
+            self.mode = Mode::Every(interval);
+            // Before the first tick nothing is armed, and that one arms the next.
+            if self.origin.is_some() && !self.draining && self.timer.is_some() {
+                self.origin = Some(self.ticked_at);
+                self.arm(self.clock.now(), ctx);
+            }
+        }
     }
 }
 

@@ -7,13 +7,13 @@ use futures_util::future::{join_all, join3, join4};
 use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value, json};
 
+use super::pools::PoolList;
 use crate::actors::ledger::Ledger;
 use crate::actors::notifier::Notifier;
-use crate::actors::pool::{NetworkWatch, Pool};
+use crate::actors::pool::NetworkWatch;
 use crate::actors::scheduler::Scheduler;
 use crate::actors::{ReportDurations, ReportMetrics};
 use crate::clock::Clock;
-use crate::domain::PoolName;
 use crate::metrics::Durations;
 use crate::status::{Snapshot, Wish};
 
@@ -25,7 +25,7 @@ pub(super) struct Figures {
     pub(super) clock: Clock,
     pub(super) db: DatabaseConnection,
     pub(super) scheduler: Addr<Scheduler>,
-    pub(super) pools: Vec<(PoolName, Addr<Pool>)>,
+    pub(super) pools: PoolList,
     pub(super) network: NetworkWatch,
     pub(super) ledger: Addr<Ledger>,
     pub(super) notifier: Addr<Notifier>,
@@ -34,7 +34,7 @@ pub(super) struct Figures {
 impl Figures {
     /// Every actor's figures, asked for at the same time. An actor that does not answer in time is named as such.
     pub(super) async fn metrics(&self) -> Value {
-        let pools = self.pools.iter().map(|(name, pool)| async move { (name.to_string(), told(pool).await) });
+        let pools = self.pools.all().into_iter().map(|(name, pool)| async move { (name.to_string(), told(&pool).await) });
         let (scheduler, pools, ledger, notifier) =
             join4(told(&self.scheduler), join_all(pools), told(&self.ledger), told(&self.notifier)).await;
         json!({
@@ -59,7 +59,7 @@ impl Figures {
 
     /// All durations: each pool's, the ledger's and the notifier's.
     async fn durations(&self) -> (Vec<(String, Durations)>, Option<Durations>, Option<Durations>) {
-        let pools = self.pools.iter().map(|(name, pool)| async move {
+        let pools = self.pools.all().into_iter().map(|(name, pool)| async move {
             Some((name.to_string(), pool.send(ReportDurations).timeout(ANSWER_MAX).await.ok()?))
         });
         let ledger = self.ledger.send(ReportDurations).timeout(ANSWER_MAX);

@@ -4,6 +4,7 @@
 //! just answered, so that one which answers its mailbox no more ends in a restart of the process; a status line comes with
 //! every cycle. Leaves to others: how that is sent ([`ServiceManager`]), and the good-bye (the drain).
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -46,27 +47,59 @@ pub(super) struct Sources {
 /// The running reports. They end with this value.
 pub(super) struct Reporter {
     manager: Rc<ServiceManager>,
-    summaries: mpsc::UnboundedSender<CycleSummary>,
+    actors: Actors,
+    news: mpsc::UnboundedSender<News>,
+    /// `READY` was sent.
+    is_ready: Rc<Cell<bool>>,
     tasks: [JoinHandle<()>; 3],
+}
+
+/// Every actor, with its name for the log. A reload puts others there.
+type Actors = Rc<RefCell<Vec<(String, Recipient<Ping>)>>>;
+
+/// What the status line is made from.
+enum News {
+    /// A cycle is complete.
+    Cycle(CycleSummary),
+    /// Others are the pools.
+    Pools(Vec<PoolName>),
 }
 
 impl Reporter {
     pub(super) fn start(manager: ServiceManager, sources: Sources) -> Self {
         let manager = Rc::new(manager);
         let Sources { actors, waiting, pools, db } = sources;
-        let (summaries, received) = mpsc::unbounded_channel();
+        let (news, received) = mpsc::unbounded_channel();
+        let (actors, is_ready) = (Rc::new(RefCell::new(actors)), Rc::default());
         let tasks = [
-            actix_rt::spawn(become_ready(Rc::clone(&manager), db)),
-            actix_rt::spawn(show_life(Rc::clone(&manager), actors)),
+            actix_rt::spawn(become_ready(Rc::clone(&manager), db, Rc::clone(&is_ready))),
+            actix_rt::spawn(show_life(Rc::clone(&manager), Rc::clone(&actors))),
             actix_rt::spawn(show_status(Rc::clone(&manager), Pools::new(pools), waiting, received)),
         ];
-        Self { manager, summaries, tasks }
+        Self { manager, actors, news, is_ready, tasks }
     }
 
     /// A cycle is complete.
     pub(super) fn cycle(&self, summary: CycleSummary) {
         // The receiver lives as long as this value.
-        let _ = self.summaries.send(summary);
+        let _ = self.news.send(News::Cycle(summary));
+    }
+
+    /// The settings are about to be taken over.
+    pub(super) fn reloading(&self) {
+        // One that is not ready yet is starting, and that is what is shown.
+        if self.is_ready.get() {
+            self.manager.reloading();
+        }
+    }
+
+    /// The settings are taken over, and these are the actors and pools.
+    pub(super) fn reloaded(&self, actors: Vec<(String, Recipient<Ping>)>, pools: Vec<PoolName>) {
+        self.actors.replace(actors);
+        let _ = self.news.send(News::Pools(pools));
+        if self.is_ready.get() {
+            self.manager.ready();
+        }
     }
 
     /// The daemon ends: no further report, and a good-bye.
@@ -87,7 +120,7 @@ impl Drop for Reporter {
 }
 
 /// Writes to the database until that has succeeded once.
-async fn become_ready(manager: Rc<ServiceManager>, db: Option<DatabaseConnection>) {
+async fn become_ready(manager: Rc<ServiceManager>, db: Option<DatabaseConnection>, is_ready: Rc<Cell<bool>>) {
     if let Some(db) = db {
         // The ledger says what is wrong in the log; here stands what the start is waiting for.
         while let Err(error) = store::check_writable(&db).await {
@@ -96,16 +129,20 @@ async fn become_ready(manager: Rc<ServiceManager>, db: Option<DatabaseConnection
         }
     }
     manager.ready();
+    is_ready.set(true);
 }
 
 /// Sends a sign of life whenever all actors have just answered.
-async fn show_life(manager: Rc<ServiceManager>, actors: Vec<(String, Recipient<Ping>)>) {
+async fn show_life(manager: Rc<ServiceManager>, actors: Actors) {
     let Some(patience) = manager.patience() else { return };
     let every = patience / SIGNS_PER_PATIENCE;
     let answer_max = ANSWER_MAX.min(every);
     let mut next = Instant::now();
     loop {
-        let silent = silent(&actors, answer_max).await;
+        // An actor that a reload has let go meanwhile does not answer, and is not asked next time.
+        let asked = actors.borrow().clone();
+        let mut silent = silent(asked, answer_max).await;
+        silent.retain(|name| actors.borrow().iter().any(|(known, _)| known == name));
         if silent.is_empty() {
             manager.lives();
         } else {
@@ -119,10 +156,10 @@ async fn show_life(manager: Rc<ServiceManager>, actors: Vec<(String, Recipient<P
 }
 
 /// The actors that do not answer in time.
-async fn silent(actors: &[(String, Recipient<Ping>)], answer_max: Duration) -> Vec<&str> {
-    let asked = actors.iter().map(|(name, actor)| async move {
+async fn silent(actors: Vec<(String, Recipient<Ping>)>, answer_max: Duration) -> Vec<String> {
+    let asked = actors.into_iter().map(|(name, actor)| async move {
         let answered = matches!(actor.send(Ping).timeout(answer_max).await, Ok(()));
-        (!answered).then_some(name.as_str())
+        (!answered).then_some(name)
     });
     join_all(asked).await.into_iter().flatten().collect()
 }
@@ -132,9 +169,16 @@ async fn show_status(
     manager: Rc<ServiceManager>,
     mut pools: Pools,
     waiting: Recipient<CountWaiting>,
-    mut summaries: mpsc::UnboundedReceiver<CycleSummary>,
+    mut news: mpsc::UnboundedReceiver<News>,
 ) {
-    while let Some(summary) = summaries.recv().await {
+    while let Some(news) = news.recv().await {
+        let summary = match news {
+            News::Cycle(summary) => summary,
+            News::Pools(names) => {
+                pools.become_those(names);
+                continue;
+            }
+        };
         pools.note(&summary);
         let waiting = waiting.send(CountWaiting).timeout(FIGURES_MAX).await.ok().and_then(Result::ok);
         manager.status(&pools.status(&summary, waiting));
@@ -149,9 +193,16 @@ impl Pools {
         Self(names.into_iter().map(|name| (name, None)).collect())
     }
 
+    fn become_those(&mut self, names: Vec<PoolName>) {
+        self.0 = names.into_iter().map(|name| (name.clone(), self.0.get(&name).copied().flatten())).collect();
+    }
+
     fn note(&mut self, summary: &CycleSummary) {
         for report in &summary.pools {
-            self.0.insert(report.pool.clone(), Some(report.backoff_state == "closed"));
+            // The last report of a pool that has left is about nothing any more.
+            if let Some(is_up) = self.0.get_mut(&report.pool) {
+                *is_up = Some(report.backoff_state == "closed");
+            }
         }
     }
 

@@ -86,7 +86,7 @@ pub(super) async fn run(args: Args) -> Result<(), Stop> {
     let Session { settings, pools: specs, .. } = session;
     let rate = settings.rate(&btc()?).unwrap_or(Rate::ONE);
     let mut daemon = Daemon::build(&settings, specs, db.clone(), options)?;
-    let (shutdown, _dump) = signals.into_shutdown();
+    let shutdown = signals.into_shutdown();
     let mut ended: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
         let _ = shutdown.await;
     });

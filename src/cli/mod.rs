@@ -2,7 +2,7 @@
 
 mod backup;
 mod check;
-mod config_show;
+mod config;
 mod decision;
 mod demo;
 mod events;
@@ -60,7 +60,8 @@ const EXIT_USAGE: u8 = 2;
 enum Command {
     /// Run the daemon until SIGTERM or SIGINT (the default).
     ///
-    /// SIGUSR1 logs one `metrics_dump` with every actor's figures. A second SIGTERM or SIGINT ends it at once.
+    /// SIGUSR1 logs one `metrics_dump` with every actor's figures. SIGHUP reads settings and pool files again; where they cannot be
+    /// used, the old ones stay. A second SIGTERM or SIGINT ends it at once.
     Run(run::Args),
     /// Poll every pool once, print what came of it, and end.
     ///
@@ -84,9 +85,9 @@ enum Command {
     ///
     /// Example: pool-poller check
     Check(check::Args),
-    /// Show the settings in force.
+    /// Show the settings in force, or check them.
     #[command(subcommand)]
-    Config(config_show::Command),
+    Config(config::Command),
     /// Show and edit players.
     #[command(subcommand)]
     Players(players::Command),
@@ -140,7 +141,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Check(args) => check::run(config, args).await,
-            Command::Config(command) => config_show::run(config, &command),
+            Command::Config(command) => config::run(config, &command),
             Command::Players(command) => players::run(config, command).await,
             Command::Pools(command) => pools::run(config, command).await,
             Command::Events(command) => events::run(config, command).await,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Session, Stop};
 use crate::actors::scheduler::Mode;
-use crate::app::{Daemon, Ended, Options};
+use crate::app::{Daemon, Ended, Options, Reloader, Reread};
 use crate::service_manager::ServiceManager;
 use crate::shutdown::Signals;
 
@@ -23,12 +23,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
     let signals = Signals::listen().map_err(Stop::failed)?;
-    let mut session = Session::load(config)?;
+    let mut session = Session::load(config.clone())?;
     session.database_wait = Duration::from_secs(args.database_wait);
-    session.start_logging();
+    let level = session.start_logging();
     // Before anything is begun: a port that is taken is a wrong setting.
     let status = session.settings.status_listen.map(listen).transpose()?;
-    let (shutdown, dump) = signals.into_shutdown();
+    let (shutdown, asks) = signals.into_shutdown_and_asks();
     tokio::pin!(shutdown);
     let db = tokio::select! {
         db = session.connect_migrated() => db?,
@@ -63,7 +63,11 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
         let address = daemon.serve_status(listener).map_err(Stop::failed)?;
         tracing::info!(%address, "status_served");
     }
-    match daemon.reporting_to(ServiceManager::of_process()).run_until(shutdown, dump).await {
+    let reread: Reread = Box::new(move || match Session::load(config.clone()) {
+        Ok(Session { settings, pools, .. }) => Ok((settings, pools)),
+        Err(stop) => Err(stop.to_string()),
+    });
+    match daemon.reporting_to(ServiceManager::of_process()).run_until(shutdown, asks, Reloader { reread, level }).await {
         Ended::Stopped => Ok(()),
         Ended::Failed(fatal) => Err(Stop::fatal(format!("{}: {}", fatal.actor, fatal.reason))),
     }

@@ -11,7 +11,7 @@ use crate::app::NoSummary;
 use crate::pools::{self, PoolSpec};
 use crate::settings::{Backend, EXIT_CONFIG, LoadOptions, Settings};
 use crate::store::{self, SchemaState, takeover};
-use crate::telemetry;
+use crate::telemetry::{self, LevelSwitch};
 
 /// Between two attempts to reach a database that is away.
 const CONNECT_AGAIN: Duration = Duration::from_secs(1);
@@ -121,14 +121,14 @@ impl Session {
         Ok(Self { settings, pools, database_wait: Duration::ZERO })
     }
 
-    /// Begins to log, and says what is odd about the settings.
-    pub fn start_logging(&self) {
-        if let Err(error) = telemetry::init(self.settings.log_level, self.settings.log_format) {
+    /// Begins to log, and says what is odd about the settings. Answers what changes the level, where there was no log before.
+    pub fn start_logging(&self) -> Option<LevelSwitch> {
+        let switch = telemetry::init(self.settings.log_level, self.settings.log_format);
+        if let Err(error) = &switch {
             output::complain(error);
         }
-        for warning in self.settings.warnings() {
-            tracing::warn!(setting = warning.name, detail = warning.message, "setting_warning");
-        }
+        self.settings.log_warnings();
+        switch.ok()
     }
 
     /// Opens the database. One that is away is waited for as long as `database_wait` says.

@@ -65,6 +65,11 @@ impl Network {
         self.pools.entry(pool.clone()).or_insert(Seen::Reached(now));
     }
 
+    /// `pool` is asked no more, and says nothing about the network.
+    pub fn forget(&mut self, pool: &PoolName) {
+        self.pools.remove(pool);
+    }
+
     /// A request to `pool` came so far at `now`.
     pub fn note(&mut self, pool: &PoolName, reach: Reach, now: Duration) -> Option<Change> {
         if reach == Reach::Pool {

@@ -45,7 +45,7 @@ const REDACT_CHARS_MIN: usize = 8;
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
 
 /// What all pools share.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSettings {
     /// The total time for one answer, unless the pool file sets its own.
     pub timeout: Duration,

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use awc::http::header::HeaderName;
 
@@ -27,6 +28,8 @@ use crate::domain::{PoolName, Wallet};
 pub struct PoolSpec {
     pub(super) name: PoolName,
     pub(super) origin: String,
+    /// The text of its file.
+    pub(super) text: Arc<str>,
     pub(super) enabled: bool,
     pub(super) url: UrlTemplate,
     pub(super) url_suffix: Option<String>,
@@ -64,7 +67,14 @@ impl PoolSpec {
     /// When the text is not TOML, has unknown, missing or contradictory keys, or a value that cannot be used.
     pub fn parse(text: &str, origin: &str) -> Result<Self, SpecError> {
         let raw = toml::from_str::<RawSpec>(text).map_err(Fault::from);
-        raw.and_then(|raw| validate::validate(raw, origin)).map_err(|fault| fault.locate(origin, text))
+        raw.and_then(|raw| validate::validate(raw, origin, text)).map_err(|fault| fault.locate(origin, text))
+    }
+
+    /// Whether `other` is read in the same way from the same place: the same file and the same overrides.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let (url, other_url) = (self.url.to_string(), other.url.to_string());
+        self.text == other.text && url == other_url && self.enabled == other.enabled && self.limits == other.limits
     }
 
     /// The pool's name.

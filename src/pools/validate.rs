@@ -45,7 +45,7 @@ const PAGES_MAX: u32 = 100;
 const OWN_HEADERS: [&str; 5] = ["host", "connection", "content-length", "transfer-encoding", "accept-encoding"];
 
 /// Checks all of a file's keys together.
-pub(super) fn validate(raw: RawSpec, origin: &str) -> Result<PoolSpec, Fault> {
+pub(super) fn validate(raw: RawSpec, origin: &str, text: &str) -> Result<PoolSpec, Fault> {
     let url = url(&raw)?;
     if let Some(suffix) = &raw.url_suffix {
         // Proved on an example, because an override comes from the environment long after the file was written.
@@ -75,6 +75,7 @@ pub(super) fn validate(raw: RawSpec, origin: &str) -> Result<PoolSpec, Fault> {
     let mut spec = PoolSpec {
         name: raw.name,
         origin: origin.to_owned(),
+        text: text.into(),
         enabled: raw.enabled,
         url,
         url_suffix: raw.url_suffix.map(Spanned::into_inner),

@@ -4,6 +4,7 @@
 //! passes through a binary float. Leaves to others: whether a directory is there, a database answers, a pool exists.
 
 mod build;
+mod change;
 mod database_url;
 mod dotenv;
 mod error;
@@ -30,6 +31,7 @@ use crate::domain::payout::{FirstReading, Policy};
 use crate::domain::{Amount, Currency, Rate};
 use crate::notify::Signer;
 
+pub use change::is_taken_over;
 pub use database_url::{Backend, DatabaseUrl};
 pub use error::{EXIT_CONFIG, Origin, SettingsError};
 pub use keys::{FILE_SUFFIX, KEYS, Key, RATE_SUFFIX, Shown};
@@ -149,6 +151,13 @@ impl Settings {
         let mut all = self.raw.warnings.clone();
         all.extend(warnings::warnings(self));
         all
+    }
+
+    /// Logs what is allowed and yet most likely not meant.
+    pub fn log_warnings(&self) {
+        for warning in self.warnings() {
+            tracing::warn!(setting = warning.name, detail = warning.message, "setting_warning");
+        }
     }
 
     /// Every setting as it was loaded, secrets masked: first those with fixed names, then the rates. The pools' overrides

@@ -178,6 +178,11 @@ impl Book {
         Self { db, rules, dry_run, cache: HashMap::new(), records: HashMap::new(), recorded: HashMap::new() }
     }
 
+    /// Decides by `rules` from here on. What was decided stays.
+    pub fn use_rules(&mut self, rules: Arc<Rules>) {
+        self.rules = rules;
+    }
+
     /// Positions held in memory.
     #[must_use]
     pub fn cached(&self) -> usize {

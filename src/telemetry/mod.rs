@@ -20,8 +20,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
-use tracing_subscriber::registry;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Registry, registry};
 
 use crate::settings::LogFormat;
 
@@ -37,11 +38,24 @@ pub struct TelemetryError(#[from] TryInitError);
 ///
 /// # Errors
 /// When the process already has a log.
-pub fn init(level: Level, format: LogFormat) -> Result<(), TelemetryError> {
+pub fn init(level: Level, format: LogFormat) -> Result<LevelSwitch, TelemetryError> {
     let prefix = if stderr_is_the_journal() { Prefix::Priority } else { Prefix::None };
-    subscriber(level, format, prefix, io::stderr).try_init()?;
+    let (subscriber, switch) = subscriber(level, format, prefix, io::stderr);
+    subscriber.try_init()?;
     install_panic_hook();
-    Ok(())
+    Ok(switch)
+}
+
+/// Changes the level of a log that is running.
+#[derive(Debug, Clone)]
+pub struct LevelSwitch(reload::Handle<Targets, Registry>);
+
+impl LevelSwitch {
+    /// From here on, `level` is the least important one that is logged.
+    pub fn set(&self, level: Level) {
+        // It fails only when the log is gone, and then there is nothing to change.
+        let _ = self.0.reload(filter(level));
+    }
 }
 
 /// What each line begins with.
@@ -53,8 +67,13 @@ pub enum Prefix {
     Priority,
 }
 
-/// The subscriber that [`init`] sets up, writing anywhere.
-pub fn subscriber<M>(level: Level, format: LogFormat, prefix: Prefix, writer: M) -> impl Subscriber + Send + Sync
+/// The subscriber that [`init`] sets up, writing anywhere, and what changes its level.
+pub fn subscriber<M>(
+    level: Level,
+    format: LogFormat,
+    prefix: Prefix,
+    writer: M,
+) -> (impl Subscriber + Send + Sync + use<M>, LevelSwitch)
 where
     M: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -68,7 +87,8 @@ where
         LogFormat::Json => layer.event_format(json::JsonLine).boxed(),
         LogFormat::Text => layer.boxed(),
     };
-    registry().with(layer).with(filter(level))
+    let (filter, handle) = reload::Layer::new(filter(level));
+    (registry().with(filter).with(layer), LevelSwitch(handle))
 }
 
 /// Our own crates at the level asked for, all others (the database driver, the HTTP client …) at a level less talkative.

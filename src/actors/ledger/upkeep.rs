@@ -70,6 +70,11 @@ impl Ledger {
         self
     }
 
+    /// Sets the age in days at which snapshots are deleted; `None` keeps all.
+    pub(super) fn keep_for(&mut self, retention_days: Option<NonZeroU32>) {
+        self.upkeep.upkeep.retention_days = retention_days;
+    }
+
     /// Sets the timers, which a restart has taken away, to the times that were planned.
     pub(super) fn arm_upkeep(&mut self, ctx: &mut Context<Self>) {
         if !self.upkeep.upkeep.is_daemon {

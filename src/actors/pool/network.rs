@@ -43,6 +43,11 @@ impl NetworkWatch {
         self.state.borrow_mut().expect(pool, self.clock.now());
     }
 
+    /// `pool` is asked no more.
+    pub fn forget(&self, pool: &PoolName) {
+        self.state.borrow_mut().forget(pool);
+    }
+
     /// Tells how far a request to `pool` came.
     pub(super) fn note(&self, pool: &PoolName, reach: Reach) {
         let change = self.state.borrow_mut().note(pool, reach, self.clock.now());

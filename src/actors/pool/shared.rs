@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) rounds: RefCell<Vec<OpenRound>>,
     /// When the newest round makes room for the next one, at the latest; only work that has to be done goes on after that.
     pub(super) ends_at: Cell<Duration>,
+    /// The time over which the newest round's requests are spread.
+    pub(super) spread: Cell<Duration>,
     /// Between two requests, so that a backlog becomes no herd.
     pub(super) catch_up: Cell<Duration>,
     /// When the newest request began.
@@ -66,6 +68,7 @@ impl Shared {
             metrics: RefCell::default(),
             rounds: RefCell::default(),
             ends_at: Cell::default(),
+            spread: Cell::default(),
             catch_up: Cell::default(),
             started_at: Cell::default(),
             token_at: Cell::default(),
@@ -96,6 +99,7 @@ impl Shared {
         self.agenda.borrow_mut().begin(&requests, Timing { tick, spread, gap }, now);
         self.catch_up.set(catch_up);
         self.ends_at.set(tick + spread);
+        self.spread.set(spread);
         let report = PollReport::new(name.clone(), jobs.len() as u64);
         self.rounds.borrow_mut().push(OpenRound { cycle, finished, report, began: now, in_hand: 0 });
         self.news.notify_one();

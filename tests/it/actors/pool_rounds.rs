@@ -111,3 +111,20 @@ fn rounds_that_end_early_starve_nobody() {
         assert!(least.zip(most).is_some_and(|(least, most)| *least * 2 >= *most), "{often:?}");
     });
 }
+
+#[test]
+fn a_round_over_less_time_takes_the_place_of_one_that_has_long_to_go() {
+    paused(async {
+        let mut bench = Bench::new(PACE, |_| async { good() });
+        bench.begin_spread(6, secs(3_600)).await.expect("the pool is free");
+        wait(secs(1_500)).await;
+        let asked = bench.fake.asked_at().len() as u64;
+        assert!((1..6).contains(&asked), "each has its own point of the hour: {asked}");
+        assert_eq!(bench.poll(2, 1..=6, secs(60)).await, Ok(()));
+        let first = bench.report().await;
+        assert_eq!((first.requests, first.readings, first.not_asked), (asked, asked, 6 - asked));
+        wait(secs(60)).await;
+        let second = bench.report().await;
+        assert_eq!((second.requests, second.readings, second.not_asked), (6, 6, 0));
+    });
+}

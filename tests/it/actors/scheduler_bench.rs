@@ -9,7 +9,7 @@ use actix::prelude::*;
 use pool_poller::actors::ReportMetrics;
 use pool_poller::actors::ledger::{LedgerError, LoadRoster, RecordObservations, Recorded};
 use pool_poller::actors::pool::{PollNow, PollRefused, PollReport};
-use pool_poller::actors::scheduler::{CycleSummary, Mode, PollFinished, PoolSlot, Scheduler};
+use pool_poller::actors::scheduler::{CycleSummary, Mode, PollFinished, PoolSlot, Reconfigure, Scheduler};
 use pool_poller::actors::supervision::{Fatal, Fuse, Supervision};
 use pool_poller::clock::Clock;
 use pool_poller::domain::roster::{AddressKind, Player};
@@ -50,6 +50,11 @@ impl FakePool {
     /// When each poll came, in whole seconds.
     pub(crate) fn polled_at(&self) -> Vec<u64> {
         self.polls.borrow().iter().map(|(at, _)| at.as_secs()).collect()
+    }
+
+    /// It as the scheduler sees it.
+    fn slot(self: &Rc<Self>, clock: Clock) -> PoolSlot {
+        PoolSlot { name: self.name.clone(), addresses: AddressKind::Player, poll: self.recipient(clock) }
     }
 
     /// Who stands in for the actor.
@@ -124,6 +129,7 @@ pub(crate) fn players(count: usize) -> Roster {
 }
 
 pub(crate) struct Bench {
+    clock: Clock,
     pub(crate) ledger: Rc<FakeLedger>,
     pub(crate) scheduler: Addr<Scheduler>,
     pub(crate) summaries: mpsc::UnboundedReceiver<CycleSummary>,
@@ -163,12 +169,8 @@ impl Around {
             recording.recorded.borrow_mut().push(message);
             std::future::ready(Ok(Recorded::default()))
         });
-        let slot = |pool: &&Rc<FakePool>| PoolSlot {
-            name: pool.name.clone(),
-            addresses: AddressKind::Player,
-            poll: pool.recipient(clock),
-        };
-        Self { clock, ledger, slots: pools.iter().map(slot).collect(), load: load.recipient(), record: record.recipient() }
+        let slots = pools.iter().map(|pool| pool.slot(clock)).collect();
+        Self { clock, ledger, slots, load: load.recipient(), record: record.recipient() }
     }
 
     pub(crate) fn start(self, mode: Mode) -> Bench {
@@ -178,13 +180,19 @@ impl Around {
         let supervision = Supervision::new("scheduler", clock, fuse.clone());
         let scheduler = Scheduler::new(mode, slots, load, record, clock, fuse, supervision).with_summaries(completed);
         let scheduler = Supervisor::start(|_| scheduler);
-        Bench { ledger, scheduler, summaries, fatal }
+        Bench { clock, ledger, scheduler, summaries, fatal }
     }
 }
 
 impl Bench {
     pub(crate) fn every_minute(pools: &[&Rc<FakePool>], roster: Roster) -> Self {
         Around::new(pools, roster).start(Mode::Every(Duration::from_secs(60)))
+    }
+
+    /// Sets interval and pools as a reload does.
+    pub(crate) async fn reconfigure(&self, interval: Duration, pools: &[&Rc<FakePool>]) {
+        let pools = pools.iter().map(|pool| pool.slot(self.clock)).collect();
+        self.scheduler.send(Reconfigure { interval, pools }).await.expect("a living scheduler");
     }
 
     pub(crate) async fn metrics(&self) -> Value {

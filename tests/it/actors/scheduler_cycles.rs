@@ -185,3 +185,53 @@ fn draining_while_the_roster_is_on_its_way_sends_no_polls() {
         assert_eq!(pool.polled_at(), [0; 0]);
     });
 }
+
+#[test]
+fn a_new_interval_counts_from_the_newest_cycle() {
+    paused(async {
+        let pool = FakePool::new("a");
+        let bench = Bench::every_minute(&[&pool], players(1));
+        wait(secs(70)).await;
+        bench.reconfigure(secs(15), &[&pool]).await;
+        wait(secs(40)).await;
+        assert_eq!(pool.polled_at(), [0, 60, 75, 90, 105]);
+        // The tick that was armed for 120 s is gone with the old interval.
+        bench.reconfigure(secs(100), &[&pool]).await;
+        wait(secs(210)).await;
+        assert_eq!(pool.polled_at(), [0, 60, 75, 90, 105, 205, 305]);
+        // The same again leaves the grid alone.
+        bench.reconfigure(secs(100), &[&pool]).await;
+        wait(secs(90)).await;
+        assert_eq!(pool.polled_at(), [0, 60, 75, 90, 105, 205, 305, 405]);
+    });
+}
+
+#[test]
+fn other_pools_take_part_from_the_next_cycle_on_and_those_that_left_are_not_waited_for() {
+    paused(async {
+        let (goes, stays, comes) = (FakePool::new("goes"), FakePool::new("stays"), FakePool::new("comes"));
+        goes.work.set(None);
+        let mut bench = Bench::every_minute(&[&goes, &stays], players(1));
+        wait(secs(70)).await;
+        assert_eq!(cycles(&bench.completed()), [2], "the first cycle waits for the pool that never ends");
+        bench.reconfigure(secs(60), &[&stays, &comes]).await;
+        assert_eq!(cycles(&bench.completed()), [1]);
+        wait(secs(60)).await;
+        assert_eq!((goes.polled_at(), stays.polled_at(), comes.polled_at()), (vec![0, 60], vec![0, 60, 120], vec![120]));
+        assert_eq!(cycles(&bench.completed()), [3]);
+    });
+}
+
+#[test]
+fn the_successor_of_a_pool_that_says_nothing_is_polled() {
+    paused(async {
+        let (mute, successor) = (FakePool::new("a"), FakePool::new("a"));
+        mute.mute.set(true);
+        let bench = Bench::every_minute(&[&mute], players(1));
+        wait(secs(70)).await;
+        assert_eq!(mute.polled_at(), [0]);
+        bench.reconfigure(secs(60), &[&successor]).await;
+        wait(secs(60)).await;
+        assert_eq!(successor.polled_at(), [120]);
+    });
+}

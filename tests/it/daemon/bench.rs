@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -116,15 +116,24 @@ impl Bench {
 
     /// Describes the pool `extra` in a file of `folder` below the working directory; `more` comes first in it.
     pub(crate) fn add_extra_pool(&self, folder: &str, more: &str) {
-        let text = EXTRA_POOL.replace("{URL}", &self.pools.url(SimPool::Extra));
-        self.write(&format!("{folder}/extra.toml"), &format!("{more}\n{text}"));
+        self.write(&format!("{folder}/extra.toml"), &self.extra_pool(more));
+    }
+
+    /// The text of that file.
+    pub(crate) fn extra_pool(&self, more: &str) -> String {
+        format!("{more}\n{}", EXTRA_POOL.replace("{URL}", &self.pools.url(SimPool::Extra)))
     }
 
     /// Writes a file below the working directory.
     pub(crate) fn write(&self, name: &str, text: &str) {
-        let path = self.folder.path().join(name);
+        let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a writable folder");
         fs::write(path, text).expect("a writable folder");
+    }
+
+    /// A name below the working directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Where the database is, for a further connection to it.
@@ -135,6 +144,16 @@ impl Bench {
     /// Sets an environment variable of the programs started from here on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Takes an environment variable away from the programs started from here on.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
+    /// Writes the file that `--config` names, which a running daemon reads again at a SIGHUP.
+    pub(crate) fn configure(&self, text: &str) {
+        self.write("empty.toml", text);
     }
 
     /// Adds a verified player with a past on every pool. Answers the wallet.
@@ -160,6 +179,17 @@ impl Bench {
     /// The program with `arguments`, ready to be started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         command(self.folder.path(), &self.environment, arguments)
+    }
+
+    /// The program, which may write no file larger than so many KiB: it fails as on a full disk.
+    pub(crate) fn command_with_file_limit(&self, kib: u32, arguments: &[&str]) -> Command {
+        let program = self.command(arguments);
+        let mut limited = Command::new("sh");
+        // Without the trap, the signal that comes with the failed write would end the program. The shell counts in half KiB.
+        limited.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", kib * 2));
+        limited.arg(program.get_program()).args(program.get_args()).env_clear().current_dir(self.folder.path());
+        limited.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        limited
     }
 
     /// Runs a command to its end.

@@ -24,6 +24,7 @@ mod payments;
 mod pile;
 mod readme;
 mod refusals;
+mod reload;
 mod roster;
 mod schemas;
 mod service_manager;
