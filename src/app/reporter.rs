@@ -123,7 +123,7 @@ impl Drop for Reporter {
 async fn become_ready(manager: Rc<ServiceManager>, db: Option<DatabaseConnection>, is_ready: Rc<Cell<bool>>) {
     if let Some(db) = db {
         // The ledger says what is wrong in the log; here stands what the start is waiting for.
-        while let Err(error) = store::check_writable(&db).await {
+        while let Err(error) = store::write_once(&db).await {
             manager.status(&format!("waiting for the database: {error}"));
             tokio::time::sleep(WRITE_AGAIN).await;
         }

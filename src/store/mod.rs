@@ -34,7 +34,7 @@ pub(crate) use error::advice;
 pub use error::{Next, StoreError, is_away};
 pub use roster::{Roster, load_roster};
 pub use schema::{SchemaState, migrate, schema_state};
-pub use writable::check_writable;
+pub use writable::{check_writable, write_once};
 
 use chrono::{NaiveDateTime, SubsecRound as _};
 use rust_decimal::Decimal;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::daemon::bench::{Bench, Engine};
+use crate::daemon::process::Daemon;
 use crate::daemon::rows::Rows;
-use crate::payday::{Payday, start_with_file_limit};
+use crate::payday::Payday;
 use crate::support::own_cluster::OwnCluster;
 
 /// The largest file the daemon may write in each of its lives, in KiB: from little more than the tables with their first rows
@@ -22,7 +23,8 @@ fn sqlite_on_a_full_disk_says_so_and_loses_and_doubles_nothing() {
     let mut said = 0;
     for kib in FILE_KIB_MAX {
         // A limit on the size of files stands for the disk: a write beyond it fails as one on a full disk does.
-        let mut daemon = start_with_file_limit(&payday.bench, kib);
+        let mut daemon = Daemon::spawn(payday.bench.command_with_file_limit(kib, &["run"]));
+        daemon.wait_for("started");
         payday.pay_during(600, Duration::from_secs(6));
         said += daemon.count("database_unavailable");
         assert!(daemon.is_alive(), "the daemon waits for room");

@@ -86,25 +86,6 @@ pub(crate) fn spawn(bench: &Bench) -> Daemon {
     Daemon::spawn(bench.command(&["run"]))
 }
 
-/// Starts the daemon so that it cannot make a file larger than `kib` KiB: a write beyond that fails, as on a full disk.
-pub(crate) fn start_with_file_limit(bench: &Bench, kib: u32) -> Daemon {
-    let run = bench.command(&["run"]);
-    let mut limited = Command::new("sh");
-    // Without the trap, the signal that comes with the failed write would end the program. The shell counts in half KiB.
-    limited.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", kib * 2));
-    limited.arg(run.get_program()).args(run.get_args());
-    limited.env_clear();
-    for (name, value) in run.get_envs() {
-        limited.env(name, value.unwrap_or_default());
-    }
-    if let Some(folder) = run.get_current_dir() {
-        limited.current_dir(folder);
-    }
-    let daemon = Daemon::spawn(limited);
-    daemon.wait_for("started");
-    daemon
-}
-
 /// A number from the environment.
 pub(crate) fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {

@@ -10,6 +10,7 @@ use pool_poller::sim::{Fault, Script, SimPool};
 use tempfile::TempDir;
 
 use super::bench::{Bench, Engine, wallet};
+use super::process::Daemon;
 use super::rows::Rows;
 use super::{DEADLINE, eventually, on_both_engines};
 
@@ -134,6 +135,67 @@ fn it_is_not_ready_before_the_database_lets_itself_be_written() {
     assert!(systemd.last_beat().is_some(), "it lives nonetheless");
     other.execute("COMMIT");
     systemd.wait("READY", |line| line == "READY=1");
+    daemon.stop();
+}
+
+on_both_engines!(ready_comes_after_a_write_that_the_database_keeps);
+
+fn ready_comes_after_a_write_that_the_database_keeps(engine: Engine) {
+    let systemd = Systemd::listen();
+    // No pool is asked, so nothing else is written.
+    let mut bench = Bench::new(engine);
+    bench.add_player("alice");
+    systemd.watch(&mut bench);
+    let written = match engine {
+        Engine::Sqlite => "SELECT CAST(data_version AS TEXT) FROM pragma_data_version",
+        Engine::PostgreSql => "SELECT n_tup_ins || '/' || n_tup_del FROM pg_stat_user_tables WHERE relname = 'pool_snapshots'",
+    };
+    let before = bench.rows.texts(written);
+    let rows = bench.rows.everything();
+    let daemon = bench.start();
+    systemd.wait("READY", |line| line == "READY=1");
+    // PostgreSQL's statistics come a little later.
+    eventually("a write", DEADLINE, || (bench.rows.texts(written) != before).then_some(()));
+    assert_eq!(bench.rows.everything(), rows, "and no row is left");
+    daemon.stop();
+}
+
+#[test]
+fn it_is_not_ready_while_the_disk_is_full() {
+    let systemd = Systemd::listen();
+    let mut bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool]);
+    bench.add_player("alice");
+    systemd.watch(&mut bench);
+    let daemon = Daemon::spawn(bench.command_with_file_limit(1, &["run"]));
+    daemon.wait_for("started");
+    systemd.wait("status", |line| line.starts_with("STATUS=waiting for the database: "));
+    daemon.wait_for("database_unavailable");
+    assert!(!systemd.has("READY=1"));
+    daemon.kill();
+    let daemon = bench.start_with_positions(1);
+    systemd.wait("READY", |line| line == "READY=1");
+    daemon.stop();
+}
+
+#[test]
+fn a_reload_is_told_and_a_pool_that_left_is_not_missed() {
+    let systemd = Systemd::listen();
+    let mut bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool, SimPool::Extra]);
+    bench.add_player("alice");
+    systemd.watch(&mut bench);
+    let daemon = bench.start_with_positions(2);
+    systemd.wait("READY", |line| line == "READY=1");
+    bench.write("config/pools/extra.toml", &bench.extra_pool("enabled = false"));
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_for("reloaded");
+    systemd.wait("status", |line| line.ends_with(" 1 of 1 pools up, 0 events waiting"));
+    let told: Vec<String> = systemd.messages().iter().map(|(_, line)| line.clone()).collect();
+    let reloading = told.iter().position(|line| line == "RELOADING=1").expect("it is told");
+    assert!(told[reloading + 1].starts_with("MONOTONIC_USEC="), "{told:?}");
+    assert!(told[reloading + 2..].iter().any(|line| line == "READY=1"), "{told:?}");
+    let began = Instant::now();
+    eventually("signs of life", DEADLINE, || systemd.last_beat().filter(|beat| *beat > began + PATIENCE));
+    assert_eq!(daemon.count("actor_does_not_answer"), 0);
     daemon.stop();
 }
 
