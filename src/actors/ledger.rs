@@ -114,6 +114,19 @@ pub enum LedgerError {
     GivenUp(String),
 }
 
+impl LedgerError {
+    /// A short name of the kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Restarted => "restarted",
+            Self::Draining => "draining",
+            Self::Database(_) => "database",
+            Self::GivenUp(_) => "given_up",
+        }
+    }
+}
+
 impl Ledger {
     /// A ledger on `db`.
     #[must_use]

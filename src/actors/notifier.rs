@@ -23,6 +23,7 @@ use super::supervision::Supervision;
 use super::{ReportDurations, ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
 use crate::domain::delivery::Flow;
+use crate::domain::repetition::Repetition;
 use crate::domain::{EventId, PlayerId};
 use crate::metrics::NotifierMetrics;
 use crate::notify::{Command, ConnectionEvent};
@@ -75,6 +76,10 @@ pub struct Notifier {
     walk: Walk,
     /// How many notices may be under way.
     flow: Flow,
+    /// The link is down, or cannot be made.
+    away: Repetition,
+    /// The rows that wait cannot be looked up.
+    outbox_away: Repetition,
     /// What the server says that it has.
     resume: Resume,
     /// Notices sent and not yet acknowledged.
@@ -129,6 +134,8 @@ impl Notifier {
             up: false,
             walk: Walk::new(),
             flow: Flow::new(rules.window),
+            away: Repetition::default(),
+            outbox_away: Repetition::default(),
             resume: Resume::default(),
             in_flight: HashMap::new(),
             busy: HashSet::new(),
@@ -244,7 +251,9 @@ impl StreamHandler<ConnectionEvent> for Notifier {
                 self.up = true;
                 self.metrics.socket = "up";
                 self.metrics.connections += 1;
-                tracing::info!(protocol = protocol.as_str(), sid, "game_server_connected");
+                let away_ms =
+                    self.away.over(self.clock.now()).map(|over| u64::try_from(over.lasted.as_millis()).unwrap_or(u64::MAX));
+                tracing::info!(protocol = protocol.as_str(), sid, away_ms, "game_server_connected");
                 self.flow.reconnected();
                 self.await_resume(ctx);
             }
@@ -254,7 +263,14 @@ impl StreamHandler<ConnectionEvent> for Notifier {
                 if self.draining {
                     tracing::debug!(kind = reason.kind(), "game_server_disconnected");
                 } else {
-                    tracing::warn!(kind = reason.kind(), %reason, retry_ms, "game_server_disconnected");
+                    match self.away.met([reason.kind()], self.clock.now()) {
+                        Some(say) => {
+                            let (repeated, away_seconds) = (say.repeated, say.lasts.as_secs());
+                            let kind = reason.kind();
+                            tracing::warn!(kind, %reason, retry_ms, repeated, away_seconds, "game_server_disconnected");
+                        }
+                        None => tracing::debug!(kind = reason.kind(), %reason, retry_ms, "game_server_disconnected"),
+                    }
                 }
                 self.down();
                 self.release_drain();

@@ -19,6 +19,7 @@ use super::supervision::{Fatal, Fuse, Supervision};
 use super::{ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
 use crate::domain::payout::AnomalyKind;
+use crate::domain::repetition::Repetition;
 use crate::domain::roster::{AddressKind, PoolWork, players_in, work_for};
 use crate::domain::schedule::next_tick;
 use crate::domain::{Amount, PlayerId, Points, PoolName};
@@ -72,6 +73,10 @@ pub struct Scheduler {
     open: BTreeMap<u64, OpenCycle>,
     /// Players whose address was already complained about.
     complained: HashSet<(PlayerId, String)>,
+    /// Cycles that could not begin.
+    failing: Repetition,
+    /// Ticks at which the players of the last cycle were still on their way.
+    stuck: Repetition,
     /// Said that nobody is there to be polled.
     said_nobody: bool,
     draining: bool,
@@ -156,6 +161,8 @@ impl Scheduler {
             asked: HashSet::new(),
             open: BTreeMap::new(),
             complained: HashSet::new(),
+            failing: Repetition::default(),
+            stuck: Repetition::default(),
             said_nobody: false,
             draining: false,
             completed: None,
@@ -188,9 +195,12 @@ impl Scheduler {
         if self.loading {
             // A database that does not answer would else be asked once a tick, until no connection is left for the ledger.
             self.metrics.ticks_skipped += 1;
-            tracing::warn!(cycle = self.cycle, "tick_skipped");
+            if let Some(say) = self.stuck.met(["loading"], now) {
+                tracing::warn!(cycle = self.cycle, repeated = say.repeated, "tick_skipped");
+            }
             return;
         }
+        self.stuck.over(now);
         self.cycle += 1;
         self.metrics.cycles += 1;
         self.loading = true;
@@ -225,13 +235,16 @@ impl Scheduler {
 
     fn cannot_begin(&mut self, cycle: u64, began: Duration, error: &LedgerError) {
         self.metrics.cycles_failed += 1;
-        tracing::error!(cycle, %error, "polling_cycle_failed");
+        if let Some(say) = self.failing.met([error.kind()], self.clock.now()) {
+            tracing::error!(cycle, %error, repeated = say.repeated, "polling_cycle_failed");
+        }
         let summary = CycleSummary { error: Some(error.to_string()), ..self.summarize(cycle, &OpenCycle::new(began, 0)) };
         self.publish(summary);
     }
 
     /// Sends every pool its work.
     fn begin(&mut self, cycle: u64, began: Duration, roster: Roster, ctx: &mut Context<Self>) {
+        self.failing.over(self.clock.now());
         if self.draining {
             return;
         }

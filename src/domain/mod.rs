@@ -13,6 +13,7 @@ pub mod names;
 pub mod network;
 pub mod payout;
 pub mod reading;
+pub mod repetition;
 pub mod restart;
 pub mod roster;
 pub mod schedule;

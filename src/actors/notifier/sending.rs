@@ -84,6 +84,7 @@ impl Notifier {
             actor.walk.looking = false;
             match outcome {
                 Ok(Ok(found)) => {
+                    actor.outbox_away.over(actor.clock.now());
                     actor.walk.went_on(&found);
                     actor.set_aside(found.unreadable, ctx);
                     actor.send_all(found.due);
@@ -91,8 +92,10 @@ impl Notifier {
                 }
                 // Away or restarted: the sweep looks again.
                 failed => {
-                    if let Ok(Err(error)) = failed {
-                        tracing::warn!(%error, "outbox_unavailable");
+                    if let Ok(Err(error)) = failed
+                        && let Some(say) = actor.outbox_away.met([error.kind()], actor.clock.now())
+                    {
+                        tracing::warn!(%error, repeated = say.repeated, "outbox_unavailable");
                     }
                 }
             }
@@ -166,7 +169,12 @@ impl Notifier {
             tracing::error!(%event_id, player_id = sent.player.0, attempts, reason = why, "notification_given_up");
         } else {
             let retry_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(%event_id, player_id = sent.player.0, attempts, reason = why, retry_ms, "notification_not_acknowledged");
+            if self.flow.is_doubted() {
+                // That none is acknowledged was said once for all.
+                tracing::debug!(%event_id, player_id = sent.player.0, attempts, reason = why, retry_ms, "notification_not_acknowledged");
+            } else {
+                tracing::warn!(%event_id, player_id = sent.player.0, attempts, reason = why, retry_ms, "notification_not_acknowledged");
+            }
         }
         if self.flow.unacknowledged(self.clock.now(), fastrand::u32(..)) {
             tracing::warn!("game_server_acknowledges_nothing");

@@ -1,10 +1,15 @@
 //! What a pool did in a cycle.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::domain::repetition::Repetition;
 use crate::domain::{Amount, Points, PoolName};
+
+/// The kind of failure of a round that left the pool alone.
+const LEFT_ALONE: &str = "left_alone";
 
 /// What a pool did in a cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,19 +71,37 @@ impl PollReport {
         }
     }
 
-    /// Says once a round what failed, and nothing where nothing did, or where the failure is our own network's: that has been
-    /// said once for all pools.
-    pub(super) fn log(&self, cycle: u64, is_offline: bool) {
+    /// Says what failed in a round, and nothing where the same did in the last ones, or where the failure is our own network's:
+    /// that has been said once for all pools.
+    pub(super) fn log(&self, cycle: u64, is_offline: bool, failing: &mut Repetition, now: Duration) {
         let left_alone = self.not_asked > 0 && self.backoff_state != "closed";
-        if is_offline || (self.failures.is_empty() && !left_alone) {
-            tracing::debug!(cycle, pool = %self.pool, readings = self.readings, not_asked = self.not_asked, duration_ms = self.duration_ms, "pool_polled");
+        let say = if is_offline {
+            None
+        } else if self.failures.is_empty() && !left_alone {
+            let had_left_alone = failing.has(LEFT_ALONE);
+            // A round without a single request shows nothing.
+            if self.requests > 0
+                && let Some(over) = failing.over(now)
+                && had_left_alone
+            {
+                tracing::info!(cycle, pool = %self.pool, rounds = over.met, away_seconds = over.lasted.as_secs(), "pool_answers_again");
+            }
+            None
+        } else {
+            failing.met(self.failures.keys().copied().chain(left_alone.then_some(LEFT_ALONE)), now)
+        };
+        let Some(say) = say else {
+            tracing::debug!(
+                cycle, pool = %self.pool, readings = self.readings, not_asked = self.not_asked,
+                failures = %serde_json::to_string(&self.failures).unwrap_or_default(), duration_ms = self.duration_ms, "pool_polled"
+            );
             return;
-        }
+        };
         tracing::warn!(
             cycle, pool = %self.pool, readings = self.readings, not_asked = self.not_asked,
             failures = %serde_json::to_string(&self.failures).unwrap_or_default(),
             first_failure = self.first_failure.as_deref().unwrap_or_default(), backoff_state = self.backoff_state,
-            duration_ms = self.duration_ms, "pool_poll_failed"
+            duration_ms = self.duration_ms, repeated = say.repeated, "pool_poll_failed"
         );
     }
 }

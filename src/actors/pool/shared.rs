@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::domain::PoolName;
 use crate::domain::agenda::{Agenda, Timing};
 use crate::domain::breaker::Breaker;
+use crate::domain::repetition::Repetition;
 use crate::domain::roster::PollJob;
 use crate::domain::spread::catch_up_gap;
 use crate::domain::throttle::Throttle;
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) token_at: Cell<Duration>,
     /// How often the network had changed when that was last looked at.
     pub(super) network_turns: Cell<u64>,
+    /// What failed in the last rounds.
+    failing: RefCell<Repetition>,
     /// Rings when there is something new to do.
     pub(super) news: Notify,
     /// Everybody on the newest list, where one request stands for all of them.
@@ -73,6 +76,7 @@ impl Shared {
             started_at: Cell::default(),
             token_at: Cell::default(),
             network_turns: Cell::default(),
+            failing: RefCell::default(),
             news: Notify::new(),
             feed: is_feed.then(|| RefCell::new(Arc::from([]))),
         }
@@ -150,7 +154,7 @@ impl Shared {
             if report.requests == 0 && report.wallets > 0 && report.backoff_state == "open" {
                 self.metrics.borrow_mut().rounds_skipped_backoff += 1;
             }
-            report.log(cycle, is_offline);
+            report.log(cycle, is_offline, &mut self.failing.borrow_mut(), now);
             // A hint; the scheduler also closes a cycle without it.
             finished.do_send(PollFinished { cycle, report });
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry;
 
@@ -30,6 +30,8 @@ pub(crate) struct Line {
     pub(crate) message: String,
     /// Its fields, `name=value` each.
     pub(crate) fields: Vec<String>,
+    /// A warning or an error.
+    is_warning: bool,
 }
 
 impl Log {
@@ -46,6 +48,13 @@ impl Log {
         kept.iter().filter(|line| line.message == message).cloned().collect()
     }
 
+    /// What was said of this name at the level of warnings or above, as the value of one field each.
+    pub(crate) fn warned(&self, message: &str, field: &str) -> Vec<String> {
+        let prefix = format!("{field}=");
+        let field = |line: &Line| line.fields.iter().find_map(|field| Some(field.strip_prefix(&prefix)?.to_owned()));
+        self.named(message).iter().filter(|line| line.is_warning).filter_map(field).collect()
+    }
+
     /// Makes whoever writes this line panic, or nobody.
     pub(crate) fn panic_at(&self, message: Option<&'static str>) {
         *self.lines.panics_at.lock().expect("nobody panics while holding it") = message;
@@ -56,7 +65,7 @@ struct Keeper(Arc<Lines>);
 
 impl<S: Subscriber> Layer<S> for Keeper {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut line = Line::default();
+        let mut line = Line { is_warning: *event.metadata().level() <= Level::WARN, ..Line::default() };
         event.record(&mut line);
         let panics = *self.0.panics_at.lock().expect("nobody panics while holding it") == Some(line.message.as_str());
         self.0.kept.lock().expect("nobody panics while holding it").push(line.clone());

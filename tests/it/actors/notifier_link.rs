@@ -3,6 +3,7 @@
 use pool_poller::notify::{ConnectionEvent, DownReason};
 
 use super::bench::{figure, millis, paused, secs, settle, wait};
+use super::log::Log;
 use super::notifier_bench::{ACK_TIMEOUT, Bench, event};
 
 #[test]
@@ -58,6 +59,28 @@ fn what_is_acknowledged_while_the_link_is_down_is_not_sent_again_before_that_is_
         assert_eq!(bench.sent(), [], "it is known to have arrived");
         wait(secs(2)).await;
         assert_eq!((bench.sent(), bench.outbox.told_and_dead()), (vec![(1, 2)], (1, 0)));
+    });
+}
+
+#[test]
+fn a_game_server_that_stays_away_is_said_every_ten_minutes() {
+    paused(async {
+        let log = Log::keep();
+        let bench = Bench::new();
+        bench.up().await;
+        for _ in 0..50 {
+            bench.down().await;
+            wait(secs(30)).await;
+        }
+        assert_eq!(log.warned("game_server_disconnected", "repeated"), ["0", "19", "19"]);
+        assert_eq!(log.warned("game_server_disconnected", "away_seconds"), ["0", "600", "1200"]);
+        assert_eq!(log.named("game_server_disconnected").len(), 50, "the others can be had");
+        assert_eq!(figure(&bench.metrics().await, "/disconnections/lost"), 50);
+        bench.up().await;
+        let connected = log.named("game_server_connected");
+        assert!(connected[1].fields.iter().any(|field| field.starts_with("away_ms=15000")), "{connected:?}");
+        bench.down().await;
+        assert_eq!(log.warned("game_server_disconnected", "repeated"), ["0", "19", "19", "0"]);
     });
 }
 

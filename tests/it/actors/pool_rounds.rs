@@ -1,13 +1,16 @@
 //! Rounds that do not fit, and wallets that come and go meanwhile.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::ready;
+use std::rc::Rc;
 use std::time::Duration;
 
 use pool_poller::actors::pool::{Pace, PollRefused};
 
 use super::bench::{figure, millis, paused, secs, settle, wait};
-use super::pool_bench::{Bench, PACE, good, timeout};
+use super::log::Log;
+use super::pool_bench::{Bench, PACE, good, timeout, unknown_wallet};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -126,5 +129,41 @@ fn a_round_over_less_time_takes_the_place_of_one_that_has_long_to_go() {
         wait(secs(60)).await;
         let second = bench.report().await;
         assert_eq!((second.requests, second.readings, second.not_asked), (6, 6, 0));
+    });
+}
+
+#[test]
+fn what_fails_in_every_round_is_said_every_ten_minutes_and_its_end_at_once() {
+    paused(async {
+        let log = Log::keep();
+        let (is_unknown, is_away) = (Rc::new(Cell::new(true)), Rc::new(Cell::new(false)));
+        let answers = (Rc::clone(&is_unknown), Rc::clone(&is_away));
+        let bench = Bench::new(PACE, move |asked| {
+            ready(match asked.as_str() {
+                _ if answers.1.get() => timeout(),
+                "W2" if answers.0.get() => unknown_wallet(),
+                _ => good(),
+            })
+        });
+        // A wallet that the pool does not know is in every round.
+        bench.poll_every(INTERVAL, 3, secs(30 * 60)).await;
+        assert_eq!(log.warned("pool_poll_failed", "repeated"), ["0", "9", "9"]);
+        assert_eq!(log.named("pool_polled").len(), 27, "the others can be had");
+        // Another kind of failure is news, however often the first one was said.
+        is_away.set(true);
+        bench.poll_every(INTERVAL, 3, secs(32 * 60)).await;
+        assert!(log.warned("pool_poll_failed", "failures").last().expect("a warning").contains("timeout"));
+        bench.poll_every(INTERVAL, 3, secs(120 * 60)).await;
+        let said = log.warned("pool_poll_failed", "repeated").len();
+        assert!((10..=3 + 3 * 10).contains(&said), "{said}");
+        assert_eq!(log.named("pool_answers_again").len(), 0);
+        is_away.set(false);
+        is_unknown.set(false);
+        // The longest pause is a quarter of an hour.
+        bench.poll_every(INTERVAL, 3, secs(140 * 60)).await;
+        assert_eq!(log.named("pool_answers_again").len(), 1);
+        let said = log.warned("pool_poll_failed", "repeated").len();
+        bench.poll_every(INTERVAL, 3, secs(170 * 60)).await;
+        assert_eq!(log.warned("pool_poll_failed", "repeated").len(), said, "all is well");
     });
 }

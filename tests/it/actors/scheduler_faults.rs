@@ -6,6 +6,7 @@ use pool_poller::actors::ledger::LedgerError;
 use pool_poller::actors::scheduler::Mode;
 
 use super::bench::{dead, figure, millis, neighbour, paused, secs, wait};
+use super::log::Log;
 use super::scheduler_bench::{Around, Bench, FakePool, players};
 
 #[test]
@@ -30,6 +31,23 @@ fn a_cycle_without_a_roster_fails_and_the_next_one_goes_on() {
         );
         let metrics = bench.metrics().await;
         assert_eq!((figure(&metrics, "/cycles_failed"), figure(&metrics, "/cycles_completed")), (2, 2));
+    });
+}
+
+#[test]
+fn an_outage_is_said_at_once_and_then_every_ten_minutes() {
+    paused(async {
+        let log = Log::keep();
+        let pool = FakePool::new("a");
+        let bench = Bench::every_minute(&[&pool], players(1));
+        let away = || Err(LedgerError::Database("the database is away".to_owned()));
+        *bench.ledger.answers.borrow_mut() = std::iter::repeat_with(away).take(25).collect();
+        wait(secs(26 * 60 + 1)).await;
+        assert_eq!(log.warned("polling_cycle_failed", "repeated"), ["0", "9", "9"]);
+        assert_eq!(pool.polled_at().len(), 2);
+        bench.ledger.answers.borrow_mut().push_back(away());
+        wait(secs(60)).await;
+        assert_eq!(log.warned("polling_cycle_failed", "repeated"), ["0", "9", "9", "0"], "a new one is said at once");
     });
 }
 

@@ -61,7 +61,7 @@ fn a_bomb_costs_no_more_memory_than_the_pools_file_allows() {
     let rise = peak_bytes(&daemon) - before;
     let failed = daemon.logged().into_iter().filter(|event| event["message"] == "pool_poll_failed");
     let kinds: Vec<String> = failed.filter_map(|event| Some(event["failures"].as_object()?.keys().next()?.clone())).collect();
-    assert!(kinds.len() >= 3 * bombs.len() && kinds.iter().all(|kind| kind == "body_too_large"), "{kinds:?}");
+    assert!(kinds.len() >= bombs.len() && kinds.iter().all(|kind| kind == "body_too_large"), "{kinds:?}");
     println!("three bombs raised the peak by {rise} bytes");
     assert!(rise <= bombs.len() * (LIMIT_BYTES + BESIDE_BYTES) + 2 * LIMIT_BYTES, "{rise} bytes");
     assert_eq!(bench.rows.events(), []);
