@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::output::print;
+use super::progress::during;
 use super::session::explain;
 use super::verify::as_text;
 use super::{Session, Stop};
@@ -40,7 +41,7 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
         | SchemaState::Foreign(_)
         | SchemaState::Ahead(_) => {}
     }
-    let report = backup::sqlite(&db, &args.file).await.map_err(Stop::failed)?;
+    let report = during("copying and checking", backup::sqlite(&db, &args.file)).await.map_err(Stop::failed)?;
     db.close().await.map_err(Stop::failed)?;
     let file = args.file.display();
     match report {

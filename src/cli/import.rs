@@ -9,6 +9,7 @@ use sea_orm::DatabaseConnection;
 
 use super::output::print;
 use super::players::unique_text;
+use super::progress::Bar;
 use super::{Session, Stop};
 use crate::domain::PoolName;
 use crate::store::import::{self, ImportError};
@@ -51,7 +52,10 @@ pub(super) async fn run(session: &Session, db: &DatabaseConnection, args: Args) 
     };
     let (players, mut faults) = read(session, input).map_err(|error| Stop::failed(format!("{name}: {error}")))?;
     if faults.is_empty() {
-        match import::import(db, &players, now_utc(), args.dry_run).await {
+        let bar = Bar::new("waiting for the database");
+        let imported = import::import(db, &players, now_utc(), args.dry_run, &|progress| bar.observe(progress)).await;
+        drop(bar);
+        match imported {
             Ok(()) if args.dry_run => return print(format_args!("{} players could be added", players.len())),
             Ok(()) => return print(format_args!("{} players added", players.len())),
             Err(ImportError::Taken(found)) => faults = found,

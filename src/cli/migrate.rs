@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::output::print;
+use super::progress::during;
 use super::session::{explain, reason};
 use super::{Session, Stop, takeover};
 use crate::store::takeover::{Report, TakeoverError, look, take_over};
@@ -36,15 +37,18 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
         SchemaState::Current => say(&state, &explain(&state))?,
         SchemaState::Empty | SchemaState::Behind(_) if args.status => return Err(Stop::failed(explain(&state))),
         SchemaState::Empty | SchemaState::Behind(_) => {
-            store::migrate(&db).await.map_err(|error| Stop::failed(format!("nothing was changed: {}", reason(&error))))?;
+            during("making the tables", store::migrate(&db))
+                .await
+                .map_err(|error| Stop::failed(format!("nothing was changed: {}", reason(&error))))?;
             say(&SchemaState::Current, "the tables are made and up to date")?;
         }
         SchemaState::Original if args.status => {
-            let report = look(&db, session.settings.rates()).await.map_err(|error| refused(&error))?;
+            let looked = during("reading what is to be taken over", look(&db, session.settings.rates())).await;
+            let report = looked.map_err(|error| refused(&error))?;
             print(takeover::show(&report, takeover::Moment::Before, args.json))?;
             return Err(Stop::failed("the tables were not taken over yet; `pool-poller migrate` does it"));
         }
-        SchemaState::Original => match take_over(&db, session.settings.rates(), store::now_utc()).await {
+        SchemaState::Original => match during("taking over", take_over(&db, session.settings.rates(), store::now_utc())).await {
             Ok(Some(report)) => print(takeover::show(&report, takeover::Moment::After, args.json))?,
             Ok(None) => say(&SchemaState::Current, "another process has taken the tables over in the meantime")?,
             Err(error) => return Err(refused(&error)),

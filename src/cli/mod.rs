@@ -17,6 +17,7 @@ mod pool_draft;
 mod pool_trial;
 mod pools;
 mod positions;
+mod progress;
 mod prune;
 mod run;
 mod session;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::decision::time;
 use super::output::print;
+use super::progress::Bar;
 use super::{Session, Stop};
-use crate::store::{now_utc, prune};
+use crate::store::{Progress, now_utc, prune};
 
 /// Arguments of `prune`.
 #[derive(Debug, clap::Args)]
@@ -30,14 +31,19 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
         let rows = prune::count(&db, before).await.map_err(Stop::failed)?;
         print(format_args!("{rows} snapshots {from} would be deleted"))?;
     } else {
+        let bar = Bar::new("counting snapshots");
+        let of = Some(prune::count(&db, before).await.map_err(Stop::failed)?);
+        bar.observe(Progress::Begins { what: "deleting snapshots", of });
         let mut rows = 0;
         loop {
             let deleted = prune::prune_batch(&db, before).await.map_err(Stop::failed)?;
             rows += deleted;
+            bar.observe(Progress::Went(deleted));
             if deleted < prune::ROWS_PER_BATCH {
                 break;
             }
         }
+        drop(bar);
         print(format_args!("{rows} snapshots {from} deleted"))?;
     }
     db.close().await.map_err(Stop::failed)

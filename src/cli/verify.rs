@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::output::print;
+use super::progress::Bar;
 use super::table::table;
 use super::{Session, Stop};
-use crate::store::verify::{Report, verify};
+use crate::store::verify::{Report, verify_observed};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +19,9 @@ pub(super) struct Args {
 pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop> {
     let session = Session::without_pools(config)?;
     let db = session.connect_existing().await?;
-    let report = verify(&db).await.map_err(Stop::failed)?;
+    let bar = Bar::new("waiting for the database");
+    let report = verify_observed(&db, &|progress| bar.observe(progress)).await.map_err(Stop::failed)?;
+    drop(bar);
     let shown = if args.json { serde_json::to_string_pretty(&report).map_err(Stop::failed)? } else { as_text(&report) };
     print(shown)?;
     db.close().await.map_err(Stop::failed)?;

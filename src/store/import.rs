@@ -6,9 +6,9 @@ use chrono::NaiveDateTime;
 use entity::{player_wallets, players};
 use sea_orm::{ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 
-use super::StoreError;
 use super::players::{NewPlayer, pool_wallet, row};
 use super::write::ROWS_PER_STATEMENT;
+use super::{Observer, Progress, StoreError};
 
 /// Why nobody was added.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,8 @@ impl From<sea_orm::DbErr> for ImportError {
     }
 }
 
-/// Adds all of `players` in one transaction, or nobody. With `dry_run` everything is checked and nobody is added.
+/// Adds all of `players` in one transaction, or nobody, telling `observer` how far that is. With `dry_run` everything is checked
+/// and nobody is added.
 ///
 /// # Errors
 /// When a name, mail address or wallet is somebody's already, also another one's of `players`, or the database cannot be asked.
@@ -36,10 +37,13 @@ pub async fn import(
     players: &[(u64, NewPlayer)],
     now: NaiveDateTime,
     dry_run: bool,
+    observer: Observer<'_>,
 ) -> Result<(), ImportError> {
     let transaction = super::decisions::begin(db).await?;
+    let begins = |what| observer(Progress::Begins { what, of: Some(players.len() as u64) });
+    begins("checking players");
     let mut faults = twice(players);
-    faults.extend(taken(&transaction, players).await?);
+    faults.extend(taken(&transaction, players, observer).await?);
     if !faults.is_empty() {
         faults.sort();
         return Err(ImportError::Taken(faults));
@@ -47,6 +51,7 @@ pub async fn import(
     if dry_run {
         return Ok(transaction.rollback().await?);
     }
+    begins("adding players");
     for chunk in players.chunks(ROWS_PER_STATEMENT) {
         let rows = chunk.iter().map(|(_, player)| row(player, now));
         let inserted = players::Entity::insert_many(rows).exec_with_returning(&transaction).await?;
@@ -59,6 +64,7 @@ pub async fn import(
         for wallets in wallets.chunks(ROWS_PER_STATEMENT) {
             player_wallets::Entity::insert_many(wallets.to_vec()).exec_without_returning(&transaction).await?;
         }
+        observer(Progress::Went(chunk.len() as u64));
     }
     Ok(transaction.commit().await?)
 }
@@ -90,7 +96,11 @@ fn twice(players: &[(u64, NewPlayer)]) -> Vec<(u64, String)> {
 }
 
 /// What is somebody's in the database.
-async fn taken(db: &impl ConnectionTrait, players: &[(u64, NewPlayer)]) -> Result<Vec<(u64, String)>, StoreError> {
+async fn taken(
+    db: &impl ConnectionTrait,
+    players: &[(u64, NewPlayer)],
+    observer: Observer<'_>,
+) -> Result<Vec<(u64, String)>, StoreError> {
     let mut faults = Vec::new();
     for chunk in players.chunks(ROWS_PER_STATEMENT) {
         let mut found: HashSet<(String, String)> = HashSet::new();
@@ -112,6 +122,7 @@ async fn taken(db: &impl ConnectionTrait, players: &[(u64, NewPlayer)]) -> Resul
             let of_player = claims(player).filter(|claim| found.contains(claim));
             faults.extend(of_player.map(|(what, text)| (*line, format!("{what} {text} is another player's already"))));
         }
+        observer(Progress::Went(chunk.len() as u64));
     }
     Ok(faults)
 }

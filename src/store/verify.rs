@@ -26,7 +26,7 @@ mod rows;
 
 use sea_orm::{AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel, TransactionTrait as _};
 
-use super::{StoreError, stored_decimal};
+use super::{Observer, Progress, StoreError, stored_decimal};
 use crate::domain::Amount;
 
 /// Differences that are kept in full; the rest is only counted.
@@ -95,11 +95,24 @@ impl Report {
 /// # Errors
 /// When the database cannot be asked. What is wrong in the rows is no error but a difference.
 pub async fn verify(db: &DatabaseConnection) -> Result<Report, StoreError> {
+    verify_observed(db, &|_| ()).await
+}
+
+/// As [`verify`], telling `observer` how far it is.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_observed(db: &DatabaseConnection, observer: Observer<'_>) -> Result<Report, StoreError> {
     let snapshot = begin_snapshot(db).await?;
     let mut report = Report::default();
-    positions::check(&snapshot, &mut report).await?;
-    listed::check(&snapshot, &mut report).await?;
-    players::check(&snapshot, &mut report).await?;
+    let begins = |what, of| observer(Progress::Begins { what, of: Some(of) });
+    begins("checking positions", rows::count(&snapshot, "positions").await?);
+    positions::check(&snapshot, &mut report, observer).await?;
+    begins("checking listed payouts", rows::count(&snapshot, "listed_payouts").await?);
+    listed::check(&snapshot, &mut report, observer).await?;
+    begins("checking players", rows::count(&snapshot, "players").await?);
+    players::check(&snapshot, &mut report, observer).await?;
+    observer(Progress::Begins { what: "checking strays", of: None });
     rows::check_stray(&snapshot, &mut report).await?;
     snapshot.rollback().await?;
     Ok(report)

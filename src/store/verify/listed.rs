@@ -5,10 +5,10 @@ use sea_orm::DatabaseTransaction;
 use super::rows::{self, PayoutRow};
 use super::{Report, amount};
 use crate::domain::Amount;
-use crate::store::StoreError;
+use crate::store::{Observer, Progress, StoreError};
 
 /// Checks the payouts of every wallet, and every mark and counter that is said to be a sum of them.
-pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report) -> Result<(), StoreError> {
+pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report, observer: Observer<'_>) -> Result<(), StoreError> {
     let mut before: Option<PayoutRow> = None;
     loop {
         let at = before.as_ref().map(|row| (row.pool_name.clone(), row.address.clone(), row.number));
@@ -16,6 +16,7 @@ pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report) -> Resu
         if page.is_empty() {
             break;
         }
+        observer(Progress::Went(page.len() as u64));
         for row in page {
             report.payouts += 1;
             let same = |last: &&PayoutRow| (&last.pool_name, &last.address) == (&row.pool_name, &row.address);

@@ -8,7 +8,7 @@ use super::event;
 use super::rows::{self, EventRow, PlayerRow};
 use super::{Report, amount};
 use crate::domain::Amount;
-use crate::store::{StoreError, stored_total};
+use crate::store::{Observer, Progress, StoreError, stored_total};
 
 /// One player while the awards pass by.
 struct Walk {
@@ -25,7 +25,7 @@ struct Walk {
 }
 
 /// Checks every player with the awards.
-pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report) -> Result<(), StoreError> {
+pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report, observer: Observer<'_>) -> Result<(), StoreError> {
     let mut after = 0;
     loop {
         let page = rows::players(db, after).await?;
@@ -48,6 +48,7 @@ pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report) -> Resu
                 }
             }
         }
+        observer(Progress::Went(walks.len() as u64));
         for walk in walks.into_values() {
             report.players += 1;
             walk.finish(report);

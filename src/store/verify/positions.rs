@@ -8,7 +8,7 @@ use super::event;
 use super::rows::{self, EventRow, PositionRow, RebaseRow};
 use super::{Report, amount};
 use crate::domain::Amount;
-use crate::store::StoreError;
+use crate::store::{Observer, Progress, StoreError};
 
 /// One position while its events pass by.
 struct Walk {
@@ -22,7 +22,7 @@ struct Walk {
 }
 
 /// Checks every position with its events and rebases.
-pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report) -> Result<(), StoreError> {
+pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report, observer: Observer<'_>) -> Result<(), StoreError> {
     // Ids begin at 1; an event of a position that is missing lies between two pages and is met all the same.
     let mut after = 0;
     loop {
@@ -52,6 +52,7 @@ pub(super) async fn check(db: &DatabaseTransaction, report: &mut Report) -> Resu
                 }
             }
         }
+        observer(Progress::Went(walks.len() as u64));
         for walk in walks.into_values() {
             report.positions += 1;
             walk.finish(report);

@@ -117,6 +117,14 @@ async fn select<T: FromQueryResult>(
     Ok(T::find_by_statement(Statement::from_sql_and_values(backend, numbered, values)).all(db).await?)
 }
 
+/// How many rows a table has.
+pub(super) async fn count(db: &DatabaseTransaction, table: &'static str) -> Result<u64, StoreError> {
+    let statement = Statement::from_string(db.get_database_backend(), format!("SELECT COUNT(*) AS n FROM {table}"));
+    let row = db.query_one_raw(statement).await?;
+    let counted: i64 = row.map(|row| row.try_get("", "n")).transpose()?.unwrap_or_default();
+    Ok(u64::try_from(counted).unwrap_or_default())
+}
+
 /// The next page of positions.
 pub(super) async fn positions(db: &DatabaseTransaction, after: i64) -> Result<Vec<PositionRow>, StoreError> {
     let sql = format!(

@@ -22,6 +22,7 @@ mod interop;
 mod metrics;
 mod payments;
 mod pile;
+mod progress;
 mod readme;
 mod refusals;
 mod reload;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -11,7 +10,7 @@ use pool_poller::sim::{Fault, Script, SimPool};
 
 use super::bench::{Bench, Engine};
 use super::{DEADLINE, eventually, money, on_both_engines};
-use crate::support::required_env;
+use crate::support::terminal::on_a_terminal;
 
 /// What the specification allows.
 const END_MAX: Duration = Duration::from_secs(10);
@@ -82,31 +81,12 @@ fn sigint_ends_it_as_sigterm_does() {
     assert_eq!(bench.game.connections().current, 0, "the socket is closed");
 }
 
-/// Runs its arguments on a terminal of their own, and closes that as soon as a line arrives on its standard input.
-const ON_A_TERMINAL: &str = r#"
-import os, pty, sys
-pid, terminal = pty.fork()
-if pid == 0:
-    log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, 2)
-    os.execv(sys.argv[2], sys.argv[2:])
-print(pid, flush=True)
-sys.stdin.readline()
-os.close(terminal)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-"#;
-
 #[test]
 fn on_a_terminal_a_signal_reloads_and_the_end_of_the_terminal_ends_it() {
     let bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool]);
     bench.add_player("alice");
-    let program = bench.command(&["run"]);
     let log = bench.path("log");
-    let mut python = Command::new(required_env("POOL_POLLER_TEST_PYTHON"));
-    python.args(["-c", ON_A_TERMINAL]).arg(&log).arg(program.get_program()).args(program.get_args());
-    python.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    python.current_dir(program.get_current_dir().expect("a folder")).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut python = python.spawn().expect("python");
+    let mut python = on_a_terminal(&bench.command(&["run"]), Some(&log)).spawn().expect("python");
     let mut line = String::new();
     BufReader::new(python.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
     let pid = Pid::from_raw(line.trim().parse().expect("a process id"));

@@ -9,6 +9,7 @@ pub(crate) mod pg;
 pub(crate) mod player;
 pub(crate) mod proxy;
 pub(crate) mod readme;
+pub(crate) mod terminal;
 
 use std::path::PathBuf;
 
