@@ -30,7 +30,7 @@ mod wallet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use session::{Session, Stop};
 
@@ -39,7 +39,7 @@ pub use session::{Session, Stop};
 /// Settings come from the compiled-in defaults, --config FILE (else /etc/pool-poller/config.toml), .env in the working directory
 /// and the environment, each layer winning over the one before. Without a command it runs the daemon.
 #[derive(Debug, Parser)]
-#[command(name = "pool-poller", version, after_help = EXIT_CODES)]
+#[command(name = "pool-poller", version)]
 pub struct Cli {
     /// Read settings from this TOML file.
     #[arg(long, global = true, value_name = "FILE")]
@@ -63,20 +63,28 @@ enum Command {
     ///
     /// SIGUSR1 logs one `metrics_dump` with every actor's figures. SIGHUP reads settings and pool files again; where they cannot be
     /// used, the old ones stay. A second SIGTERM or SIGINT ends it at once.
+    ///
+    /// Example: LOG_FORMAT=text pool-poller run --dry-run
     Run(run::Args),
     /// Poll every pool once, print what came of it, and end.
     ///
     /// Ends with exit code 1 where there were requests and none brought a reading, and where the database cannot be written.
+    ///
+    /// Example: pool-poller once --dry-run
     Once(once::Args),
     /// Show the real daemon at work on simulated pools and a simulated game server.
     ///
     /// Needs no settings, no network and no database: it runs on loopback and in a temporary folder. Ends with an account whose
     /// difference must be 0.
+    ///
+    /// Example: pool-poller demo --duration 30s
     Demo(demo::Args),
     /// Create or update the tables, or take over those of the service that pool-poller replaces.
     ///
     /// A takeover keeps every row, opens positions at the highest counters that were ever recorded, and lists what that service
     /// awarded twice. Stop it first. BTC_TO_ADVC_RATE must be the rate it ran with; it can be changed afterwards.
+    ///
+    /// Example: pool-poller migrate --status
     Migrate(migrate::Args),
     /// Say whether everything works: settings, database, every pool, the game server. The first thing to run when something is
     /// wrong.
@@ -129,10 +137,18 @@ enum Command {
     Man(shell::ManArgs),
 }
 
+/// All commands, each of which says what its exit codes mean: for parsing, `--help`, manual pages and completions.
+fn definitions() -> clap::Command {
+    fn with_exit_codes(command: clap::Command) -> clap::Command {
+        command.after_long_help(EXIT_CODES).mut_subcommands(with_exit_codes)
+    }
+    with_exit_codes(Cli::command()).after_help(EXIT_CODES)
+}
+
 /// Runs the command line and answers the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&definitions().get_matches()).unwrap_or_else(|error| error.exit());
     let command = cli.command.unwrap_or_else(|| Command::Run(run::Args::default()));
     let config = cli.config;
     let outcome = actix_rt::System::new().block_on(async move {

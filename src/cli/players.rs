@@ -27,22 +27,30 @@ pub(super) enum Command {
     /// Example: pool-poller players import players.csv
     Import(import::Args),
     /// List all players.
+    ///
+    /// Example: pool-poller players list --json | jq 'map(select(.verified | not))'
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Mark a player's wallet as proven: the player is polled from the next cycle on.
+    ///
+    /// Example: pool-poller players verify alice
     Verify {
         /// The player's name or id.
         player: String,
     },
     /// Poll a player again who was deactivated.
+    ///
+    /// Example: pool-poller players activate alice
     Activate {
         /// The player's name or id.
         player: String,
     },
     /// Stop polling a player. Nothing that was awarded changes.
+    ///
+    /// Example: pool-poller players deactivate alice
     Deactivate {
         /// The player's name or id.
         player: String,

@@ -14,6 +14,8 @@ use crate::settings::redact_url;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List the pools, the compiled-in ones and those of config/pools and POOLS_DIR.
+    ///
+    /// Example: pool-poller pools list
     List {
         /// Print JSON.
         #[arg(long)]

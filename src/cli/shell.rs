@@ -4,12 +4,11 @@ use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::output::print;
-use super::{Cli, Stop};
+use super::{Stop, definitions};
 
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
@@ -28,12 +27,12 @@ pub(super) struct ManArgs {
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Stop> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "pool-poller", &mut script);
+    clap_complete::generate(args.shell, &mut definitions(), "pool-poller", &mut script);
     write_out(&script)
 }
 
 pub(super) fn man(args: &ManArgs) -> Result<(), Stop> {
-    let mut command = Cli::command();
+    let mut command = definitions();
     command.build();
     let Some(directory) = &args.directory else {
         let mut page = Vec::new();

@@ -60,6 +60,12 @@ fn every_command_has_help_that_names_its_options() {
         assert!(first.len() > 10 && first.chars().next().is_some_and(char::is_uppercase), "{path}: {first}");
         let expected: Vec<&str> = path.split_whitespace().collect();
         let usage = help.lines().find(|line| line.starts_with("Usage: ")).unwrap_or_else(|| panic!("{path}: no usage"));
+        assert!(help.contains("Exit codes: 0 done; 1 failed; 2 wrong arguments"), "{path}: {help}");
+        if listed(help).is_empty() {
+            let example = help.lines().find_map(|line| line.strip_prefix("Example: "));
+            let example = example.unwrap_or_else(|| panic!("{path}: no example"));
+            assert!(example.contains(&format!("pool-poller {path}")), "{path}: {example}");
+        }
         assert!(usage.starts_with(&format!("Usage: pool-poller {}", expected.join(" ")).trim_end().to_owned()), "{usage}");
     }
     assert_eq!(place.names(), Vec::<String>::new(), "an explanation makes nothing");
