@@ -24,6 +24,7 @@ mod payments;
 mod pile;
 mod progress;
 mod readme;
+mod readme_commands;
 mod refusals;
 mod reload;
 mod roster;

@@ -1,6 +1,7 @@
 //! The programs that the README shows, as they stand there: what it tells a game's developer to write is what is tested.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -35,6 +36,57 @@ impl Snippet {
     fn is_python(self) -> bool {
         Path::new(self.0).extension().is_some_and(|extension| extension == "py")
     }
+}
+
+/// The commands that the README shows at a prompt, each with the heading that it stands below, without the comments behind them.
+pub(crate) fn commands() -> Vec<(&'static str, &'static str)> {
+    let (mut heading, mut is_console, mut found) = ("", false, Vec::new());
+    for line in README.lines() {
+        if let Some(language) = line.strip_prefix("```") {
+            is_console = language == "console";
+        } else if line.starts_with('#') && !is_console {
+            heading = line.trim_start_matches(['#', ' ']);
+        } else if let Some(command) = line.strip_prefix("$ ").filter(|_| is_console) {
+            found.push((heading, command.split("   #").next().unwrap_or_default().trim_end()));
+        }
+    }
+    found
+}
+
+/// The commands below one heading.
+pub(crate) fn commands_below(heading: &str) -> Vec<&'static str> {
+    let below: Vec<_> = commands().into_iter().filter(|(of, _)| *of == heading).map(|(_, command)| command).collect();
+    assert!(!below.is_empty(), "the README shows no command below {heading:?}");
+    below
+}
+
+/// The commands of this program that stand in the README's sentences and tables.
+pub(crate) fn mentioned() -> Vec<&'static str> {
+    let spans = README.split('`').skip(1).step_by(2);
+    spans.filter(|span| span.starts_with("pool-poller ") && !span.contains('\n')).collect()
+}
+
+/// `line` as a shell does it in the working directory and the environment of `like`, where `pool-poller` is the program with the
+/// arguments of `like`.
+pub(crate) fn shell(like: &Command, line: &str) -> Command {
+    let folder = like.get_current_dir().expect("a folder");
+    let programs = folder.join("bin");
+    let arguments: Vec<_> = like.get_args().map(|argument| argument.to_string_lossy()).collect();
+    let wrapper = format!("#!/bin/sh\nexec '{}' {} \"$@\"\n", env!("CARGO_BIN_EXE_pool-poller"), arguments.join(" "));
+    if !programs.exists() {
+        fs::create_dir(&programs).expect("a writable folder");
+        fs::write(programs.join("pool-poller"), wrapper).expect("a writable folder");
+        fs::set_permissions(programs.join("pool-poller"), fs::Permissions::from_mode(0o755)).expect("permissions");
+    }
+    let path = std::env::var("PATH").expect("a PATH");
+    let mut shell = Command::new("/bin/bash");
+    shell.args(["-c", line]).env_clear().envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
+        .env("USER", "an operator")
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    shell
 }
 
 /// A folder in which programs of the README run, with the packages that they import.

@@ -8,12 +8,14 @@ use serde_json::Value;
 use super::history;
 use super::site::{Site, decimal, text};
 use super::{on_both_engines, original};
+use crate::support::readme::{commands_below, shell};
 
 on_both_engines!(
     what_was_awarded_twice_is_listed_exactly_and_left_alone,
     a_look_says_the_same_and_changes_nothing,
     a_person_is_told_what_to_know,
     a_service_that_never_polled_is_taken_over_too,
+    the_commands_of_the_readme_take_over,
 );
 
 async fn prepared(site: &Site) -> history::History {
@@ -147,4 +149,18 @@ async fn a_service_that_never_polled_is_taken_over_too(site: Site) {
     let report = site.run(&["migrate", "--json"]).json();
     assert_eq!((report["pools"].as_array().unwrap().len(), &report["awarded_twice"]["count"]), (0, &0.into()));
     site.run(&["players", "add", "ann", "--email", "a@example.org", "--wallet", "A", "--verified"]).succeeded();
+}
+
+async fn the_commands_of_the_readme_take_over(site: Site) {
+    prepared(&site).await;
+    for line in commands_below("Takeover") {
+        let output = shell(&site.command(&[]), line).output().expect("a shell");
+        // A look says by its exit code that there is something to be done.
+        let code = i32::from(line.contains("--status"));
+        assert_eq!(output.status.code(), Some(code), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let report = std::fs::read_to_string(site.path().join("takeover.json")).expect("the report");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    assert!(report.as_object().is_some_and(|report| !report.is_empty()));
+    assert_eq!(site.run(&["verify"]).code, Some(0));
 }
