@@ -50,6 +50,18 @@ impl Durations {
         self.micros.count_between(0, bound.min(DURATION_MAX_MICROS))
     }
 
+    /// The middle one, to about 1 %.
+    #[must_use]
+    pub fn median(&self) -> Duration {
+        Duration::from_micros(self.micros.value_at_quantile(0.5))
+    }
+
+    /// The longest, to about 1 %.
+    #[must_use]
+    pub fn max(&self) -> Duration {
+        Duration::from_micros(self.micros.max())
+    }
+
     /// Their sum in seconds, to about 1 %.
     #[must_use]
     #[expect(clippy::float_arithmetic, reason = "a figure for people, not money")]

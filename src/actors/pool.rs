@@ -37,7 +37,7 @@ mod shared;
 
 pub use feed::FeedAnswers;
 pub use network::{NetworkMetrics, NetworkWatch};
-pub use report::PollReport;
+pub use report::{PollReport, ResponseTime};
 
 use engine::Engine;
 use shared::Shared;

@@ -227,6 +227,7 @@ impl Engine {
         let (kind, text) = match ended {
             Ok(Ended { result: Some(result), took }) => {
                 self.shared.metrics.borrow_mut().response_time.record(took);
+                self.shared.with_round(ticket.cycle, |round| round.response_time.record(took));
                 match result {
                     Ok(Found::Wallet(found)) => {
                         self.succeeded(&ticket);

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::domain::repetition::Repetition;
 use crate::domain::{Amount, Points, PoolName};
+use crate::metrics::Durations;
 
 /// The kind of failure of a round that left the pool alone.
 const LEFT_ALONE: &str = "left_alone";
@@ -44,6 +45,32 @@ pub struct PollReport {
     pub backoff_state: &'static str,
     /// How long it took.
     pub duration_ms: u64,
+    /// How long its requests took, from a request to the end of its answer or its failure; `None` without a request that ended.
+    pub response_time: Option<ResponseTime>,
+}
+
+/// How long the requests of a round took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ResponseTime {
+    /// The middle one, to about 1 %.
+    #[serde(rename = "median_ms", serialize_with = "as_millis")]
+    pub median: Duration,
+    /// The longest, to about 1 %.
+    #[serde(rename = "max_ms", serialize_with = "as_millis")]
+    pub max: Duration,
+}
+
+impl ResponseTime {
+    /// Of what was measured, if anything was.
+    pub(super) fn of(times: &Durations) -> Option<Self> {
+        (times.count() > 0).then(|| Self { median: times.median(), max: times.max() })
+    }
+}
+
+/// Milliseconds to two places.
+#[expect(clippy::float_arithmetic, reason = "a figure for people, not money")]
+fn as_millis<S: serde::Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((value.as_secs_f64() * 1e5).round() / 100.0)
 }
 
 fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -68,6 +95,7 @@ impl PollReport {
             anomalies: 0,
             backoff_state: "",
             duration_ms: 0,
+            response_time: None,
         }
     }
 

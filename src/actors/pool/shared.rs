@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::ceiling::Ceiling;
 use super::feed::request_for_all;
+use super::report::ResponseTime;
 use super::{Pace, PollNow, PollReport};
 use crate::actors::scheduler::PollFinished;
 use crate::clock::Clock;
@@ -19,7 +20,7 @@ use crate::domain::repetition::Repetition;
 use crate::domain::roster::PollJob;
 use crate::domain::spread::catch_up_gap;
 use crate::domain::throttle::Throttle;
-use crate::metrics::PoolMetrics;
+use crate::metrics::{Durations, PoolMetrics};
 
 /// Everything that a pool's engine and its actor have in common.
 pub(super) struct Shared {
@@ -56,6 +57,8 @@ pub(super) struct OpenRound {
     finished: Recipient<PollFinished>,
     pub(super) report: PollReport,
     began: Duration,
+    /// How long its requests took.
+    pub(super) response_time: Durations,
     /// Its requests under way and its observations not yet stored.
     pub(super) in_hand: usize,
 }
@@ -105,7 +108,14 @@ impl Shared {
         self.ends_at.set(tick + spread);
         self.spread.set(spread);
         let report = PollReport::new(name.clone(), jobs.len() as u64);
-        self.rounds.borrow_mut().push(OpenRound { cycle, finished, report, began: now, in_hand: 0 });
+        self.rounds.borrow_mut().push(OpenRound {
+            cycle,
+            finished,
+            report,
+            began: now,
+            response_time: Durations::default(),
+            in_hand: 0,
+        });
         self.news.notify_one();
     }
 
@@ -146,11 +156,12 @@ impl Shared {
         let newest = rounds.last().map(|round| round.cycle);
         let is_over = |round: &OpenRound| all || (round.in_hand == 0 && !(waiting && Some(round.cycle) == newest));
         for round in rounds.extract_if(.., |round| is_over(round)) {
-            let OpenRound { cycle, finished, mut report, began, .. } = round;
+            let OpenRound { cycle, finished, mut report, began, response_time, .. } = round;
             let asked = if self.feed.is_some() && report.requests > 0 { report.wallets } else { report.requests };
             report.not_asked = report.wallets.saturating_sub(asked);
             report.backoff_state = self.breaker.borrow().name();
             report.duration_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
+            report.response_time = ResponseTime::of(&response_time);
             if report.requests == 0 && report.wallets > 0 && report.backoff_state == "open" {
                 self.metrics.borrow_mut().rounds_skipped_backoff += 1;
             }

@@ -45,6 +45,11 @@ fn a_straggler_does_not_cost_the_pool_a_cycle() {
         assert_eq!(bench.fake.running_max.get(), 2, "both rounds together keep to the pool's concurrency");
         let first = bench.report().await;
         assert_eq!((first.requests, first.readings, first.duration_ms / 1_000), (3, 3, 100));
+        for (report, median_ms, max_ms) in [(&first, 10, 100_000), (&second, 10, 10)] {
+            let took = report.response_time.expect("answers");
+            let is_about = |took: Duration, ms: u128| (ms * 99..=ms * 101).contains(&(took.as_millis() * 100));
+            assert!(is_about(took.median, median_ms) && is_about(took.max, max_ms), "each round has its own: {took:?}");
+        }
         assert_eq!(bench.poll(3, 1..=3, secs(0)).await, Ok(()));
         assert_eq!(bench.report().await.requests, 3);
     });

@@ -105,6 +105,7 @@ pub(crate) fn empty_report(pool: &PoolName) -> PollReport {
         anomalies: 0,
         backoff_state: "closed",
         duration_ms: 0,
+        response_time: None,
     }
 }
 

@@ -59,6 +59,9 @@ fn once_prints_its_summary_as_json(engine: Engine) {
         let part = summary.pointer_mut(part).and_then(Value::as_object_mut).unwrap();
         assert!(part.remove("duration_ms").unwrap().is_u64());
     }
+    let took = summary["pools"][0].as_object_mut().unwrap().remove("response_time").unwrap();
+    let (median, max) = (took["median_ms"].as_f64().unwrap(), took["max_ms"].as_f64().unwrap());
+    assert!(0.0 < median && median == max, "one answer: {took}");
     let expected = json!({
         "cycle": 1, "players": 1, "requests": 1, "readings": 1, "failures": 0, "awards": 1, "ap_awarded": "0.012345",
         "advc_awarded": "0.00012345", "held": 0, "anomalies": 0, "pools_skipped": 0, "error": null,
