@@ -5,10 +5,14 @@
 //! left for the next start, the socket is closed, the database too.
 
 mod figures;
+mod history;
+mod page;
 mod pools;
 mod reload;
 mod reporter;
+mod rows;
 
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,7 +28,7 @@ use tokio::sync::mpsc;
 use crate::actors::Ping;
 use crate::actors::ledger::{self, CountWaiting, GiveUp, Ledger, Subscribe, Upkeep};
 use crate::actors::notifier::{self, DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
-use crate::actors::pool::{self, NetworkWatch};
+use crate::actors::pool::{self, NetworkWatch, PollReport};
 use crate::actors::scheduler::{self, CycleSummary, Mode, Scheduler};
 use crate::actors::supervision::{Fatal, Fuse, Supervision};
 use crate::clock::Clock;
@@ -34,12 +38,16 @@ use crate::service_manager::ServiceManager;
 use crate::settings::Settings;
 use crate::shutdown::Asks;
 use crate::status;
+use crate::store;
 use crate::store::book::Rules;
 
 use figures::{ANSWER_MAX, Figures};
+use history::History;
+use page::About;
 use pools::{PoolList, Prepared, Starter};
 pub use reload::{Reloader, Reread};
 use reporter::{Reporter, Sources};
+use rows::Rows;
 
 /// The whole drain; below systemd's `TimeoutStopSec` and SPEC.md's ten seconds.
 const DRAIN_MAX: Duration = Duration::from_secs(9);
@@ -102,12 +110,15 @@ pub struct Daemon {
     notifier: Addr<Notifier>,
     fatal: mpsc::UnboundedReceiver<Fatal>,
     summaries: mpsc::UnboundedReceiver<CycleSummary>,
+    reports: mpsc::UnboundedReceiver<PollReport>,
     given_up: mpsc::UnboundedReceiver<String>,
     options: Options,
     /// The settings that are in force until the end, unless a reload takes them over.
     started_with: Settings,
     /// The settings of the newest reload.
     settings: Settings,
+    about: Rc<About>,
+    history: Rc<RefCell<History>>,
     /// Whom to tell how it goes.
     reporter: Option<Reporter>,
 }
@@ -168,14 +179,23 @@ impl Daemon {
         }
 
         let (completed, summaries) = mpsc::unbounded_channel();
+        let (told, reports) = mpsc::unbounded_channel();
         let scheduler = Supervisor::start({
             let (roster, record) = (ledger.clone().recipient(), ledger.clone().recipient());
             let (slots, fuse, supervision) = (pools.slots(), fuse.clone(), supervision("scheduler".to_owned()));
             move |ctx: &mut Context<Scheduler>| {
                 ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-                Scheduler::new(options.mode, slots, roster, record, clock, fuse, supervision).with_summaries(completed)
+                let scheduler = Scheduler::new(options.mode, slots, roster, record, clock, fuse, supervision);
+                scheduler.with_summaries(completed).with_reports(told)
             }
         });
+        let about = About {
+            up_since: store::now_utc(),
+            interval: Cell::new(if let Mode::Every(interval) = options.mode { Some(interval) } else { None }),
+            dry_run: options.dry_run,
+            engine: db.get_database_backend(),
+            game: page::game_of(settings),
+        };
         let (started_with, settings, reporter) = (settings.clone(), settings.clone(), None);
         Ok(Self {
             db,
@@ -186,10 +206,13 @@ impl Daemon {
             notifier,
             fatal,
             summaries,
+            reports,
             given_up,
             options,
             started_with,
             settings,
+            about: Rc::new(about),
+            history: Rc::default(),
             reporter,
         })
     }
@@ -235,8 +258,12 @@ impl Daemon {
                     // It may have to wait for requests, and the end does not wait for it.
                     signal = &mut shutdown => signal,
                 },
-                // The log has them already; taken up so that they do not pile up.
+                Some(report) = self.reports.recv() => {
+                    self.note(report);
+                    continue;
+                }
                 Some(summary) = self.summaries.recv() => {
+                    self.history.borrow_mut().note_cycle(&summary, store::now_utc());
                     if let Some(reporter) = &self.reporter {
                         reporter.cycle(summary);
                     }
@@ -258,12 +285,25 @@ impl Daemon {
     /// # Errors
     /// When an actor failed for good, or the database was waited for long enough.
     pub async fn next_summary(&mut self) -> Result<CycleSummary, NoSummary> {
-        tokio::select! {
-            // A cycle whose readings were given up is complete too, and its summary is there a moment later.
-            biased;
-            Some(fatal) = self.fatal.recv() => Err(NoSummary::Failed(fatal)),
-            Some(reason) = self.given_up.recv() => Err(NoSummary::Database(reason)),
-            Some(summary) = self.summaries.recv() => Ok(summary),
+        loop {
+            tokio::select! {
+                // A cycle whose readings were given up is complete too, and its summary is there a moment later.
+                biased;
+                Some(fatal) = self.fatal.recv() => return Err(NoSummary::Failed(fatal)),
+                Some(reason) = self.given_up.recv() => return Err(NoSummary::Database(reason)),
+                Some(report) = self.reports.recv() => self.note(report),
+                Some(summary) = self.summaries.recv() => {
+                    self.history.borrow_mut().note_cycle(&summary, store::now_utc());
+                    return Ok(summary);
+                }
+            }
+        }
+    }
+
+    /// Keeps what a pool did for the status page, unless it was taken off the list meanwhile.
+    fn note(&self, report: PollReport) {
+        if self.pools.has(&report.pool) {
+            self.history.borrow_mut().note_pool(report, store::now_utc());
         }
     }
 
@@ -282,7 +322,7 @@ impl Daemon {
         self.figures().metrics().await
     }
 
-    /// Serves figures and health on `listener` until the process ends. Answers where that is.
+    /// Serves the status page, figures and health on `listener` until the process ends. Answers where that is.
     ///
     /// # Errors
     /// When the listener cannot be used.
@@ -310,6 +350,9 @@ impl Daemon {
             network: self.starter.network.clone(),
             ledger: self.ledger.clone(),
             notifier: self.notifier.clone(),
+            about: Rc::clone(&self.about),
+            history: Rc::clone(&self.history),
+            rows: Rows::new(self.db.clone()),
         }
     }
 

@@ -149,6 +149,8 @@ pub struct PoolMetrics {
     pub backoff_state: &'static str,
     /// Seconds until the next probe, while open.
     pub next_probe_seconds: Option<u64>,
+    /// The same moment, UTC.
+    pub next_probe_at: Option<String>,
     /// Batches handed to the ledger again, because its answer was lost.
     pub batches_resent: u64,
     /// Panics caught.
@@ -273,6 +275,10 @@ pub struct LedgerMetrics {
 pub struct NotifierMetrics {
     /// `off`, `connecting` or `up`.
     pub socket: &'static str,
+    /// When the connection last came up or went down, UTC; `None` before it first did.
+    pub socket_since: Option<String>,
+    /// Why the connection is down: the newest reason, in words.
+    pub down_reason: Option<String>,
     /// Connections that came up.
     pub connections: u64,
     /// Connections and attempts that ended, by reason.

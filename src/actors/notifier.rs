@@ -27,6 +27,7 @@ use crate::domain::repetition::Repetition;
 use crate::domain::{EventId, PlayerId};
 use crate::metrics::NotifierMetrics;
 use crate::notify::{Command, ConnectionEvent};
+use crate::store::{now_utc, rfc3339};
 
 use resuming::Resume;
 use sending::Walk;
@@ -203,7 +204,10 @@ impl Notifier {
     }
 
     fn down(&mut self) {
-        self.up = false;
+        // A failed attempt to connect again changes nothing about since when it is gone.
+        if std::mem::replace(&mut self.up, false) {
+            self.metrics.socket_since = Some(rfc3339(now_utc()));
+        }
         self.resume.forget();
         self.metrics.socket = if self.open.is_some() { "connecting" } else { "off" };
         // What was under way may or may not have arrived: it goes out again after the reconnect, with the same id.
@@ -250,6 +254,8 @@ impl StreamHandler<ConnectionEvent> for Notifier {
             ConnectionEvent::Up { protocol, sid } => {
                 self.up = true;
                 self.metrics.socket = "up";
+                self.metrics.socket_since = Some(rfc3339(now_utc()));
+                self.metrics.down_reason = None;
                 self.metrics.connections += 1;
                 let away_ms =
                     self.away.over(self.clock.now()).map(|over| u64::try_from(over.lasted.as_millis()).unwrap_or(u64::MAX));
@@ -272,6 +278,7 @@ impl StreamHandler<ConnectionEvent> for Notifier {
                         None => tracing::debug!(kind = reason.kind(), %reason, retry_ms, "game_server_disconnected"),
                     }
                 }
+                self.metrics.down_reason = Some(reason.to_string());
                 self.down();
                 self.release_drain();
             }

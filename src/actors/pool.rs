@@ -26,6 +26,7 @@ use crate::domain::roster::PollJob;
 use crate::domain::{PoolName, Wallet};
 use crate::metrics::{PoolMetrics, RateMetrics, StalenessMetrics};
 use crate::pools::{Extracted, Failure, PoolClient};
+use crate::store::{now_utc, rfc3339};
 
 mod batch;
 mod ceiling;
@@ -323,7 +324,9 @@ impl Handler<ReportMetrics> for Pool {
         let mut metrics: PoolMetrics = shared.metrics.borrow().clone();
         let (breaker, now) = (shared.breaker.borrow(), self.clock.now());
         metrics.backoff_state = breaker.name();
-        metrics.next_probe_seconds = breaker.open_until().map(|until| until.saturating_sub(now).as_secs());
+        let next_probe = breaker.open_until().map(|until| until.saturating_sub(now));
+        metrics.next_probe_seconds = next_probe.map(|wait| wait.as_secs());
+        metrics.next_probe_at = next_probe.map(|wait| rfc3339(now_utc() + wait));
         metrics.rate = RateMetrics::of(&shared.throttle.borrow(), self.pace.gap_min);
         metrics.staleness = StalenessMetrics::of(shared.agenda.borrow().staleness(now));
         metrics.waiting = shared.agenda.borrow().waiting() as u64;

@@ -82,6 +82,8 @@ pub struct Scheduler {
     draining: bool,
     /// Where summaries go, beside the log.
     completed: Option<mpsc::UnboundedSender<CycleSummary>>,
+    /// Where each pool's report goes as soon as it is there.
+    reports: Option<mpsc::UnboundedSender<PollReport>>,
     fuse: Fuse,
     supervision: Supervision,
     metrics: SchedulerMetrics,
@@ -166,6 +168,7 @@ impl Scheduler {
             said_nobody: false,
             draining: false,
             completed: None,
+            reports: None,
             fuse,
             supervision,
             metrics: SchedulerMetrics::default(),
@@ -176,6 +179,13 @@ impl Scheduler {
     #[must_use]
     pub fn with_summaries(mut self, completed: mpsc::UnboundedSender<CycleSummary>) -> Self {
         self.completed = Some(completed);
+        self
+    }
+
+    /// Sends each pool's report to `reports` too, without waiting for the cycle's slowest pool.
+    #[must_use]
+    pub fn with_reports(mut self, reports: mpsc::UnboundedSender<PollReport>) -> Self {
+        self.reports = Some(reports);
         self
     }
 
@@ -431,6 +441,10 @@ impl Handler<PollFinished> for Scheduler {
     type Result = ();
 
     fn handle(&mut self, PollFinished { cycle, report }: PollFinished, _ctx: &mut Self::Context) {
+        if let Some(reports) = &self.reports {
+            // Whoever stopped listening needs no report.
+            let _ = reports.send(report.clone());
+        }
         if let Some(open) = self.open.get_mut(&cycle) {
             open.waiting_for.remove(&report.pool);
             open.reports.push(report);

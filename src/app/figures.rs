@@ -1,19 +1,25 @@
 //! What every actor tells about itself.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures_util::future::{join_all, join3, join4};
+use futures_util::future::{join, join_all, join3, join4};
 use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value, json};
 
+use super::history::History;
+use super::page::{self, About};
 use super::pools::PoolList;
+use super::rows::Rows;
 use crate::actors::ledger::Ledger;
 use crate::actors::notifier::Notifier;
 use crate::actors::pool::NetworkWatch;
 use crate::actors::scheduler::Scheduler;
 use crate::actors::{ReportDurations, ReportMetrics};
 use crate::clock::Clock;
+use crate::domain::PoolName;
 use crate::metrics::Durations;
 use crate::status::{Snapshot, Wish};
 
@@ -29,6 +35,9 @@ pub(super) struct Figures {
     pub(super) network: NetworkWatch,
     pub(super) ledger: Addr<Ledger>,
     pub(super) notifier: Addr<Notifier>,
+    pub(super) about: Rc<About>,
+    pub(super) history: Rc<RefCell<History>>,
+    pub(super) rows: Rows,
 }
 
 impl Figures {
@@ -50,11 +59,23 @@ impl Figures {
 
     /// As much as `wish` says.
     pub(super) async fn snapshot(&self, wish: Wish) -> Snapshot {
+        if wish == Wish::Page {
+            return self.page().await;
+        }
         let database = async { if wish == Wish::Health { Ok(()) } else { self.database().await } };
         let durations = async { if wish == Wish::Everything { Some(self.durations().await) } else { None } };
         let (metrics, database, durations) = join3(self.metrics(), database, durations).await;
         let (response_times, commit_time, ack_time) = durations.unwrap_or_default();
-        Snapshot { metrics, response_times, commit_time, ack_time, database }
+        Snapshot { metrics, response_times, commit_time, ack_time, database, report: None }
+    }
+
+    /// With what the status page shows. Whether the database answers is told by what it is read for.
+    async fn page(&self) -> Snapshot {
+        let (metrics, rows) = join(self.metrics(), self.rows.read()).await;
+        let pools: Vec<PoolName> = self.pools.all().into_iter().map(|(name, _)| name).collect();
+        let report = page::report(&self.about, &metrics, &self.history.borrow(), &pools, &rows);
+        let database = rows.map(drop);
+        Snapshot { metrics, response_times: Vec::new(), commit_time: None, ack_time: None, database, report: Some(report) }
     }
 
     /// All durations: each pool's, the ledger's and the notifier's.

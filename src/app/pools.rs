@@ -136,6 +136,11 @@ impl PoolList {
         self.0.borrow_mut().retain(|pool| !names.contains(pool.name()));
     }
 
+    /// Whether a pool is on the list.
+    pub(super) fn has(&self, name: &PoolName) -> bool {
+        self.0.borrow().iter().any(|pool| pool.name() == name)
+    }
+
     /// Each pool's name and actor.
     pub(super) fn all(&self) -> Vec<(PoolName, Addr<Pool>)> {
         self.0.borrow().iter().map(|pool| (pool.name().clone(), pool.address.clone())).collect()

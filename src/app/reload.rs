@@ -72,6 +72,7 @@ impl Daemon {
         let reconfigure = Reconfigure { interval: settings.poll_interval, pools: self.pools.slots() };
         // A scheduler that is gone ends the process by itself.
         let _ = self.scheduler.send(reconfigure).await;
+        self.about.interval.set(Some(settings.poll_interval));
         if let Some(reporter) = &self.reporter {
             reporter.reloaded(self.actors(), self.pools.all().into_iter().map(|(name, _)| name).collect());
         }
@@ -95,7 +96,10 @@ impl Daemon {
         // One that waits for the database ends by itself when that is back; until then it asks about nobody.
         within(DRAIN_POOLS_MAX, join_all(drains)).await;
         self.pools.remove(leaving);
-        leaving.iter().for_each(|name| self.starter.network.forget(name));
+        for name in leaving {
+            self.starter.network.forget(name);
+            self.history.borrow_mut().forget(name);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use entity::mining_events;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _};
 
 use super::output::{complain, print};
+use super::run::listen;
 use super::table::table;
 use super::{Session, Stop};
 use crate::actors::scheduler::Mode;
@@ -47,6 +49,9 @@ pub(super) struct Args {
     /// The seed of the simulated mining, to see the same luck again.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Serve the status page on this IP address and port, as 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDRESS")]
+    status_listen: Option<SocketAddr>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -63,6 +68,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) async fn run(args: Args) -> Result<(), Stop> {
     let signals = Signals::listen().map_err(Stop::failed)?;
+    let status = args.status_listen.map(listen).transpose()?;
     let folder = tempfile::tempdir().map_err(|error| Stop::failed(format!("no temporary folder: {error}")))?;
     let pools =
         SimPools::start(SimPoolsConfig { seed: args.seed, world: WorldConfig::demo(BLOCK_INTERVAL), ..Default::default() })
@@ -86,6 +92,10 @@ pub(super) async fn run(args: Args) -> Result<(), Stop> {
     let Session { settings, pools: specs, .. } = session;
     let rate = settings.rate(&btc()?).unwrap_or(Rate::ONE);
     let mut daemon = Daemon::build(&settings, specs, db.clone(), options)?;
+    if let Some(listener) = status {
+        let address = daemon.serve_status(listener).map_err(Stop::failed)?;
+        print(format_args!("The status page is on http://{address}/."))?;
+    }
     let shutdown = signals.into_shutdown();
     let mut ended: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move {
         let _ = shutdown.await;

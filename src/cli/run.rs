@@ -74,6 +74,6 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
 }
 
 /// Opens the address of `STATUS_LISTEN`.
-fn listen(address: SocketAddr) -> Result<TcpListener, Stop> {
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, Stop> {
     TcpListener::bind(address).map_err(|error| Stop::config(format!("STATUS_LISTEN={address}: {error}")))
 }

@@ -90,7 +90,7 @@ pub struct Settings {
     pub snapshot_policy: SnapshotPolicy,
     /// `SNAPSHOT_RETENTION_DAYS`: the age in days at which snapshots are deleted. `None`: never.
     pub snapshot_retention_days: Option<NonZeroU32>,
-    /// `STATUS_LISTEN`: where metrics and health are served. `None`: nowhere.
+    /// `STATUS_LISTEN`: where the status page, metrics and health are served. `None`: nowhere.
     pub status_listen: Option<SocketAddr>,
     /// `LOG_LEVEL`: the least important level that this program logs.
     pub log_level: tracing::Level,

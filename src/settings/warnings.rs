@@ -49,7 +49,10 @@ pub(super) fn warnings(settings: &Settings) -> Vec<SettingWarning> {
         warn(keys::FIRST_READING, "everything that a pool ever paid to a wallet is awarded when the wallet is first seen");
     }
     if settings.status_listen.is_some_and(|address| !address.ip().is_loopback()) {
-        warn(keys::STATUS_LISTEN, "figures and health are shown to everybody who reaches this address");
+        warn(
+            keys::STATUS_LISTEN,
+            "the status page, with players' names, figures and health are shown to everybody who reaches this address",
+        );
     }
     found
 }

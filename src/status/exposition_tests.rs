@@ -38,6 +38,7 @@ fn snapshot() -> Snapshot {
         commit_time: Some(Durations::default()),
         ack_time: Some(Durations::default()),
         database: Ok(()),
+        report: None,
     }
 }
 

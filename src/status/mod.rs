@@ -1,10 +1,12 @@
-//! What `STATUS_LISTEN` serves: figures for Prometheus and whether the daemon is well.
+//! What `STATUS_LISTEN` serves: the status page, figures for Prometheus and whether the daemon is well.
 //!
-//! It is read only, and it knows no actor: each request asks for a [`Snapshot`] through a channel, so that a slow client or a
+//! It is read only: nothing but GET and HEAD is answered. It knows no actor: each request asks for a [`Snapshot`] through a channel, so that a slow client or a
 //! hung actor holds up neither the daemon nor another client.
 
 mod catalogue;
 mod exposition;
+mod page;
+pub mod report;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,11 +14,13 @@ use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_web::{App, FromRequest, Handler, HttpResponse, HttpServer, Resource, Responder};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics::Durations;
+use page::Page;
+use report::Report;
 
 /// Connections at once; a scraper and a few people need a handful.
 const CONNECTIONS_MAX: usize = 64;
@@ -38,6 +42,8 @@ pub struct Snapshot {
     pub ack_time: Option<Durations>,
     /// Whether the database answers, or why not; it does where nobody asked for that.
     pub database: Result<(), String>,
+    /// What the status page shows, where that was asked for.
+    pub report: Option<Report>,
 }
 
 /// How much is asked for. Whether the daemon is well is told without the database, which may take long to not answer.
@@ -49,6 +55,8 @@ pub enum Wish {
     Readiness,
     /// And all durations.
     Everything,
+    /// What the status page shows, and no duration.
+    Page,
 }
 
 /// A wish for a snapshot; the sender of it waits.
@@ -60,13 +68,20 @@ pub type Ask = (Wish, oneshot::Sender<Snapshot>);
 /// When the listener cannot be used.
 pub fn serve(listener: TcpListener, asks: mpsc::Sender<Ask>) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
+    let page = Data::new(Page::new(asks.clone()));
     let asks = Data::new(asks);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(asks.clone())
-            .route("/metrics", web::get().to(metrics))
-            .route("/healthz", web::get().to(healthz))
-            .route("/readyz", web::get().to(readyz))
+            .app_data(page.clone())
+            .wrap(page::headers())
+            .service(read_only("/", page::html))
+            .service(read_only("/status.css", page::css))
+            .service(read_only("/status.js", page::script))
+            .service(read_only("/status.json", page::json))
+            .service(read_only("/metrics", metrics))
+            .service(read_only("/healthz", healthz))
+            .service(read_only("/readyz", readyz))
             .default_service(web::to(nothing_here))
     })
     .workers(1)
@@ -80,6 +95,22 @@ pub fn serve(listener: TcpListener, asks: mpsc::Sender<Ask>) -> io::Result<Socke
     Ok(address)
 }
 
+/// A resource that can be read, and nothing else.
+fn read_only<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args> + Clone,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler)).default_service(web::to(not_allowed))
+}
+
+async fn not_allowed() -> HttpResponse {
+    let mut answer = HttpResponse::MethodNotAllowed();
+    answer.insert_header((header::ALLOW, "GET, HEAD"));
+    plain(answer, "only GET and HEAD: nothing can be changed here\n".to_owned())
+}
+
 /// A snapshot, or the answer that says why there is none.
 async fn ask(asks: &mpsc::Sender<Ask>, wish: Wish) -> Result<Snapshot, HttpResponse> {
     let (sender, receiver) = oneshot::channel();
@@ -89,11 +120,7 @@ async fn ask(asks: &mpsc::Sender<Ask>, wish: Wish) -> Result<Snapshot, HttpRespo
 }
 
 fn plain(mut answer: actix_web::HttpResponseBuilder, text: String) -> HttpResponse {
-    answer
-        .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(text)
+    answer.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8")).body(text)
 }
 
 async fn metrics(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
@@ -102,10 +129,7 @@ async fn metrics(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
         Err(answer) => return answer,
     };
     match exposition::text(&snapshot) {
-        Ok(text) => HttpResponse::Ok()
-            .insert_header((header::CONTENT_TYPE, exposition::CONTENT_TYPE))
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .body(text),
+        Ok(text) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, exposition::CONTENT_TYPE)).body(text),
         Err(error) => {
             tracing::error!(%error, "metrics_not_shown");
             plain(HttpResponse::InternalServerError(), format!("{error}\n"))
@@ -139,7 +163,7 @@ async fn readyz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
 }
 
 async fn nothing_here() -> HttpResponse {
-    plain(HttpResponse::NotFound(), "here are /metrics, /healthz and /readyz\n".to_owned())
+    plain(HttpResponse::NotFound(), "here are /, /status.json, /metrics, /healthz and /readyz\n".to_owned())
 }
 
 fn report(faults: &[String]) -> HttpResponse {
@@ -150,7 +174,7 @@ fn report(faults: &[String]) -> HttpResponse {
 }
 
 /// The actors that did not tell their figures, a line each.
-fn silent(metrics: &Value) -> Vec<String> {
+pub(crate) fn silent(metrics: &Value) -> Vec<String> {
     let pools = metrics["pools"].as_object().into_iter().flatten().map(|(name, figures)| (format!("pool {name}"), figures));
     let others = ["scheduler", "ledger", "notifier"].map(|name| (name.to_owned(), &metrics[name]));
     let all = others.into_iter().chain(pools);

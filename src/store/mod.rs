@@ -20,6 +20,7 @@ mod positions;
 mod progress;
 pub mod prune;
 pub mod rebase;
+pub mod recent;
 pub mod replay;
 pub mod resume;
 pub mod reversal;
@@ -38,7 +39,7 @@ pub use roster::{Roster, load_roster};
 pub use schema::{SchemaState, migrate, schema_state};
 pub use writable::{check_writable, write_once};
 
-use chrono::{NaiveDateTime, SubsecRound as _};
+use chrono::{NaiveDateTime, SecondsFormat, SubsecRound as _};
 use rust_decimal::Decimal;
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{DbBackend, IdenStatic};
@@ -50,6 +51,12 @@ use crate::domain::amount::PLACES;
 #[must_use]
 pub fn now_utc() -> NaiveDateTime {
     chrono::Utc::now().naive_utc().trunc_subsecs(6)
+}
+
+/// A moment as the database stores it, as JSON shows it: RFC 3339 in UTC, to the millisecond.
+#[must_use]
+pub fn rfc3339(at: NaiveDateTime) -> String {
+    at.and_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A column that the game writes too, as text. SQLite keeps anything in any column, and bytes that are no text are shown in

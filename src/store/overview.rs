@@ -62,8 +62,22 @@ pub async fn events(db: &DatabaseConnection, filter: &EventFilter) -> Result<Vec
     Ok(rows.into_iter().map(named).collect())
 }
 
+/// The newest anomalies, the newest first, with the players' names.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn anomalies(db: &DatabaseConnection, limit: u64) -> Result<Vec<(anomalies::Model, String)>, StoreError> {
+    let rows = anomalies::Entity::find().order_by_desc(anomalies::Column::Id).limit(limit).all(db).await?;
+    let names = usernames(db, rows.iter().map(|row| row.player_id).collect()).await?;
+    let named = |row: anomalies::Model| {
+        let name = names.get(&row.player_id).cloned().unwrap_or_default();
+        (row, name)
+    };
+    Ok(rows.into_iter().map(named).collect())
+}
+
 /// An award that the game server has not acknowledged and that was not given up.
-fn waiting() -> Condition {
+pub(super) fn waiting() -> Condition {
     use mining_events::Column;
     Condition::all().add(Column::Notified.eq(false)).add(Column::DeliveryDead.eq(false)).add(Column::PlayerSequence.is_not_null())
 }

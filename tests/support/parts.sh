@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Finds the parts that the tests need, and installs what is missing where that is allowed. Sourced by tests/run.
 #
-# need_parts                sets cargo, node, pg_bin; ends the script with one line for each part that is missing
+# need_parts                sets cargo, node, pg_bin, chromium; ends the script with one line for each part that is missing
 # npm_modules SOURCE CACHE  sets node_modules: the locked dependencies of the npm package in SOURCE, installed below CACHE
 # python_venv SOURCE CACHE  sets python: an interpreter with what SOURCE/requirements.txt locks, installed below CACHE
 # promtool_program CACHE    sets promtool: Prometheus' checker, taken out of Debian's package into CACHE where it is not installed
@@ -9,7 +9,7 @@
 pg_version_min=12
 node_version_min=18
 python_minor_min=9
-cargo='' node='' npm='' pg_bin='' node_modules='' python3='' python='' promtool=''
+cargo='' node='' npm='' pg_bin='' node_modules='' python3='' python='' promtool='' chromium=''
 
 # The major version in what a program says of itself, or 0.
 major_version() {
@@ -50,12 +50,21 @@ find_python() {
   "$python3" -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, $python_minor_min))" 2>/dev/null || python3=''
 }
 
+find_chromium() {
+  local name
+  chromium=''
+  for name in chromium chromium-browser google-chrome; do
+    if chromium=$(command -v "$name"); then break; fi
+  done
+}
+
 # Fills `missing` (for people) and `packages` (Debian's names).
 find_parts() {
   missing=() packages=()
   find_postgres
   find_node
   find_python
+  find_chromium
   if [[ -z $pg_bin ]]; then
     missing+=("PostgreSQL $pg_version_min or later, the server (initdb, postgres, pg_ctl)")
     packages+=(postgresql)
@@ -71,6 +80,10 @@ find_parts() {
   if [[ -z $python3 ]]; then
     missing+=("Python 3.$python_minor_min or later with venv and ensurepip")
     packages+=(python3 python3-venv)
+  fi
+  if [[ -z $chromium ]]; then
+    missing+=("Chromium (chromium, chromium-browser or google-chrome)")
+    packages+=(chromium)
   fi
   if ! command -v cc >/dev/null; then
     missing+=("a C compiler (cc)")

@@ -20,6 +20,7 @@ mod doubts;
 mod faults;
 mod interop;
 mod metrics;
+mod page;
 mod payments;
 mod pile;
 mod progress;

@@ -18,7 +18,7 @@ fn nth(daemon: &Daemon, message: &str, nth: usize) -> Value {
 }
 
 /// Has everything read again, for the `nth` time, and answers what came of it.
-fn reload(daemon: &Daemon, times: usize) -> Value {
+pub(crate) fn reload(daemon: &Daemon, times: usize) -> Value {
     daemon.signal(Signal::SIGHUP);
     nth(daemon, "reloaded", times)
 }

@@ -16,18 +16,18 @@ use crate::support::{required_env, tests_file};
 on_both_engines!(the_figures_are_those_of_the_daemon_and_pass_the_checker_of_prometheus);
 
 /// A status, the head and the body.
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 /// Where the daemon serves.
-fn served(daemon: &Daemon) -> String {
+pub(crate) fn served(daemon: &Daemon) -> String {
     daemon.wait_for("status_served")["address"].as_str().expect("an address").to_owned()
 }
 
-fn ask(address: &str, method: &str, path: &str) -> Answer {
+pub(crate) fn ask(address: &str, method: &str, path: &str) -> Answer {
     let mut socket = TcpStream::connect(address).expect("it listens");
     socket.set_read_timeout(Some(DEADLINE)).expect("a time-out");
     write!(socket, "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("it reads");
@@ -99,7 +99,7 @@ fn the_figures_are_those_of_the_daemon_and_pass_the_checker_of_prometheus(engine
         assert_eq!((well.status, well.body.as_str()), (200, "ok\n"), "{path}");
     }
     assert_eq!(ask(&address, "GET", "/nowhere").status, 404);
-    assert_eq!(ask(&address, "POST", "/metrics").status, 404);
+    assert_eq!(ask(&address, "POST", "/metrics").status, 405);
     daemon.stop();
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use pool_poller::domain::payout::FirstReading;
 use pool_poller::domain::{EventId, PlayerId};
 use pool_poller::store::book::{Book, Observation};
+use pool_poller::store::recent::recent;
 use pool_poller::store::replay::{ReplayFilter, replay};
 use pool_poller::store::{now_utc, outbox, resume};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
@@ -19,7 +20,7 @@ const ROWS: i32 = 10_000;
 const LONG: [&str; 4] = ["mining_events", "positions", "pool_snapshots", "players"];
 
 /// Indexes of few rows: reading one from end to end is what it is for.
-const PARTIAL: [&str; 2] = ["ix_mining_events_outbox", "ix_mining_events_given_up"];
+const PARTIAL: [&str; 3] = ["ix_mining_events_outbox", "ix_mining_events_given_up", "ix_mining_events_held"];
 
 /// Fills the tables: everybody has a position and an event, and a hundred of the events are not delivered yet.
 async fn fill(bench: &Bench) {
@@ -67,6 +68,10 @@ fn whole_table(plan: &[String], sql: &str) -> Option<String> {
     {
         return Some(sort.clone());
     }
+    if is_newest(sql) {
+        // From the end of the primary key, and no further than the limit: SQLite calls that a scan too.
+        return plan.iter().find(|step| step.contains("Seq Scan") || step.contains("Sort") || step.contains("B-TREE")).cloned();
+    }
     let aliases = if is_outbox(sql) { ["e", "o", "p"].as_slice() } else { &[] };
     let reads_whole = |step: &&String| {
         LONG.iter().chain(aliases).any(|name| {
@@ -76,6 +81,10 @@ fn whole_table(plan: &[String], sql: &str) -> Option<String> {
         })
     };
     plan.iter().find(reads_whole).cloned()
+}
+
+fn is_newest(sql: &str) -> bool {
+    sql.contains(r#"FROM "mining_events" WHERE TRUE ORDER BY "mining_events"."id" DESC LIMIT"#)
 }
 
 fn is_outbox(sql: &str) -> bool {
@@ -112,6 +121,7 @@ async fn no_statement_of_the_daemon_reads_a_long_table_whole(bench: Bench) {
     replay(&db, &ReplayFilter { dead: true, ..ReplayFilter::default() }, false).await.expect("a replay");
     let of_player = ReplayFilter { player: Some(7), since: Some(now_utc()), ..ReplayFilter::default() };
     replay(&db, &of_player, false).await.expect("a replay");
+    recent(&db, 20).await.expect("the newest rows");
 
     let sent = std::mem::take(&mut *sent.lock().expect("a log"));
     let explained: Vec<&Statement> = sent
@@ -120,7 +130,16 @@ async fn no_statement_of_the_daemon_reads_a_long_table_whole(bench: Bench) {
             ["SELECT", "WITH", "UPDATE", "DELETE"].iter().any(|verb| statement.sql.trim_start().starts_with(verb))
         })
         .collect();
-    for part in ["\"positions\"", "UPDATE positions", "UPDATE players", "JOIN players p ", "COUNT(", "UPDATE mining_events"] {
+    for part in [
+        "\"positions\"",
+        "UPDATE positions",
+        "UPDATE players",
+        "JOIN players p ",
+        "COUNT(",
+        "MIN(",
+        "DESC LIMIT",
+        "UPDATE mining_events",
+    ] {
         assert!(explained.iter().any(|statement| statement.sql.contains(part)), "no statement with {part} was seen");
     }
     assert_plans(&bench, &explained).await;

@@ -1,7 +1,8 @@
-//! What the tests share: databases, servers of their own, and the Socket.IO server of `tests/interop`.
+//! What the tests share: databases, servers of their own, and the Socket.IO server and the browser of `tests/interop`.
 //!
 //! Everything here cleans up after itself, also when the test that owns it panics or is killed.
 
+pub(crate) mod browser;
 pub(crate) mod interop;
 pub(crate) mod lines;
 pub(crate) mod own_cluster;
