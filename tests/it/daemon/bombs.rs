@@ -1,6 +1,5 @@
 //! Answers that expand a thousandfold and more: what they cost in memory is what the pool's file allows.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
 use super::bench::{Bench, Engine};
-use super::process::Daemon;
 use super::{DEADLINE, eventually};
 
 /// The longest body of each of the pools below.
@@ -52,13 +50,13 @@ fn a_bomb_costs_no_more_memory_than_the_pools_file_allows() {
     }
     let daemon = bench.start_with_positions(bombs.len());
     daemon.cycles(2);
-    let before = peak_bytes(&daemon);
+    let before = (daemon.memory_kib("VmHWM") << 10) as usize;
     armed.store(true, Ordering::SeqCst);
     for (count, (coding, _)) in exploded.iter().zip(&bombs) {
         eventually(coding, DEADLINE, || (count.load(Ordering::SeqCst) >= 3).then_some(()));
     }
     daemon.cycles(1);
-    let rise = peak_bytes(&daemon) - before;
+    let rise = (daemon.memory_kib("VmHWM") << 10) as usize - before;
     let failed = daemon.logged().into_iter().filter(|event| event["message"] == "pool_poll_failed");
     let kinds: Vec<String> = failed.filter_map(|event| Some(event["failures"].as_object()?.keys().next()?.clone())).collect();
     assert!(kinds.len() >= bombs.len() && kinds.iter().all(|kind| kind == "body_too_large"), "{kinds:?}");
@@ -66,13 +64,6 @@ fn a_bomb_costs_no_more_memory_than_the_pools_file_allows() {
     assert!(rise <= bombs.len() * (LIMIT_BYTES + BESIDE_BYTES) + 2 * LIMIT_BYTES, "{rise} bytes");
     assert_eq!(bench.rows.events(), []);
     daemon.stop();
-}
-
-/// The most memory that the program ever had.
-fn peak_bytes(daemon: &Daemon) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
 }
 
 /// A server that answers well until it is armed, and counts the bombs that it has sent.

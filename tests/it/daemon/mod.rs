@@ -33,6 +33,7 @@ mod schemas;
 mod service_manager;
 mod shapes;
 mod shutdown;
+mod soak;
 mod status;
 mod weather;
 

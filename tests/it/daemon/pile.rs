@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::bench::{Bench, Engine};
-use super::process::Daemon;
 use super::{DEADLINE, eventually, on_both_engines};
 
 on_both_engines!(what_piles_up_takes_no_memory_and_is_told_in_order_afterwards);
@@ -34,7 +33,7 @@ fn what_piles_up_takes_no_memory_and_is_told_in_order_afterwards(engine: Engine)
     let daemon = bench.start();
     daemon.wait_for("game_server_disconnected");
     daemon.cycles(2);
-    let at_rest = memory_kib(&daemon, "VmRSS");
+    let at_rest = daemon.memory_kib("VmRSS");
     pile_up(&bench, engine, count);
     assert_eq!(bench.rows.texts("SELECT CAST(COUNT(*) AS TEXT) FROM mining_events WHERE notified = FALSE"), [count.to_string()]);
     // It counts them every 30 s; a few cycles and reconnects more.
@@ -45,7 +44,7 @@ fn what_piles_up_takes_no_memory_and_is_told_in_order_afterwards(engine: Engine)
         std::thread::sleep(Duration::from_millis(500));
         (dump.pointer("/metrics/notifier/waiting")?.as_u64()? == count as u64).then_some(())
     });
-    let piled_up = memory_kib(&daemon, "VmRSS");
+    let piled_up = daemon.memory_kib("VmRSS");
     let growth = piled_up.saturating_sub(at_rest);
     assert!(growth <= GROWTH_KIB_MAX, "it grew by {growth} KiB with {count} awards");
 
@@ -54,7 +53,7 @@ fn what_piles_up_takes_no_memory_and_is_told_in_order_afterwards(engine: Engine)
     let began = Instant::now();
     bench.game.wait_for(count as u64, Duration::from_secs(3_600)).expect("everything arrives");
     let took = began.elapsed();
-    let most = memory_kib(&daemon, "VmHWM");
+    let most = daemon.memory_kib("VmHWM");
     assert!(most.saturating_sub(at_rest) <= GROWTH_KIB_MAX, "it grew to {most} from {at_rest} KiB while it told them");
     eventually("everything is marked", DEADLINE, || {
         let left = bench.rows.texts("SELECT CAST(COUNT(*) AS TEXT) FROM mining_events WHERE notified = FALSE");
@@ -81,11 +80,4 @@ fn what_piles_up_takes_no_memory_and_is_told_in_order_afterwards(engine: Engine)
 fn pile_up(bench: &Bench, engine: Engine, count: usize) {
     let numbers = if engine == Engine::Sqlite { waiting_awards::numbers_sqlite } else { waiting_awards::numbers_postgres };
     waiting_awards::statements(numbers, PLAYERS, count).iter().for_each(|statement| bench.rows.execute(statement));
-}
-
-/// A figure of the daemon's memory.
-fn memory_kib(daemon: &Daemon, name: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a figure");
-    line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
 }
