@@ -7,6 +7,7 @@ mod decision;
 mod demo;
 mod events;
 mod explain;
+mod healthcheck;
 mod import;
 mod migrate;
 mod moment;
@@ -94,6 +95,13 @@ enum Command {
     ///
     /// Example: pool-poller check
     Check(check::Args),
+    /// Ask the daemon that runs here whether it is well; exit code 1 and its answer when it is not.
+    ///
+    /// It asks GET /healthz at the address of STATUS_LISTEN, and needs no database and no pool file: for a container's health
+    /// check. An unspecified address (0.0.0.0, [::]) is asked at loopback.
+    ///
+    /// Example: pool-poller healthcheck --ready
+    Healthcheck(healthcheck::Args),
     /// Show the settings in force, or check them.
     #[command(subcommand)]
     Config(config::Command),
@@ -158,6 +166,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Migrate(args) => migrate::run(config, args).await,
             Command::Check(args) => check::run(config, args).await,
+            Command::Healthcheck(args) => healthcheck::run(config, args).await,
             Command::Config(command) => config::run(config, &command),
             Command::Players(command) => players::run(config, command).await,
             Command::Pools(command) => pools::run(config, command).await,

@@ -37,6 +37,7 @@ fn every_command_has_help_that_names_its_options() {
         ("migrate", &["--status"]),
         ("events replay", &["--event <ID>", "--player <PLAYER>", "--since <TIME>", "--dead", "--dry-run", "2026-11-22"]),
         ("check", &["--wallet <ADDRESS>", "--json"]),
+        ("healthcheck", &["--ready", "--address <HOST:PORT>", "--timeout <SECONDS>", "[default: 5]", "Example: "]),
         ("config show", &["--json", "Secrets are masked"]),
         ("completions", &["<SHELL>", "bash", "zsh", "fish"]),
         ("man", &["[DIRECTORY]"]),
@@ -97,6 +98,8 @@ fn wrong_arguments_exit_with_2_and_say_what_is_wrong() {
         (&["demo", "--duration", "soon"], "--duration"),
         (&["demo", "--players", "0"], "--players"),
         (&["run", "--config"], "--config"),
+        (&["healthcheck", "--address", "9464"], "127.0.0.1:9464"),
+        (&["healthcheck", "--timeout", "0"], "--timeout"),
     ];
     for (arguments, word) in cases {
         let outcome = place.run(arguments);

@@ -18,6 +18,7 @@ mod delivery;
 mod demo;
 mod doubts;
 mod faults;
+mod healthcheck;
 mod interop;
 mod metrics;
 mod page;
