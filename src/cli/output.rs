@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 
 use super::Stop;
+use crate::telemetry::error_prefix;
 
 /// Prints `text` and the end of the line on standard output. A reader that has seen enough (`| head -1`) is no failure.
 ///
@@ -17,7 +18,7 @@ pub(super) fn print(text: impl fmt::Display) -> Result<(), Stop> {
     }
 }
 
-/// Says why the program ends, on standard error. When that is closed too there is nobody left to tell.
+/// Says why the program ends, on standard error; in the journal as an error. When that is closed too there is nobody left to tell.
 pub(super) fn complain(reason: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "pool-poller: {reason}");
+    let _ = writeln!(io::stderr(), "{}pool-poller: {reason}", error_prefix());
 }

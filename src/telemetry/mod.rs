@@ -58,6 +58,13 @@ impl LevelSwitch {
     }
 }
 
+/// What a line on standard error begins with that is an error and no event: under systemd its priority, or else the journal
+/// would have it for information.
+#[must_use]
+pub fn error_prefix() -> &'static str {
+    if stderr_is_the_journal() { "<3>" } else { "" }
+}
+
 /// What each line begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefix {

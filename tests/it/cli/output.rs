@@ -55,6 +55,24 @@ fn a_reason_that_nobody_can_read_still_exits_with_its_code() {
 }
 
 #[test]
+fn a_reason_is_an_error_in_the_journal() {
+    use std::os::unix::fs::MetadataExt as _;
+    let place = quiet().env("POLL_INTERVAL_SECONDS", "abc");
+    let said = |stream: &dyn Fn(&std::fs::Metadata) -> String| {
+        let path = place.file("stderr", "");
+        let file = File::create(&path).expect("a file");
+        let stream = stream(&file.metadata().expect("its device and number"));
+        let outcome = place.command(&["run"]).env("JOURNAL_STREAM", stream).stderr(file).status().expect("the program runs");
+        assert_eq!(outcome.code(), Some(78));
+        std::fs::read_to_string(path).expect("text")
+    };
+    let journal = said(&|file| format!("{}:{}", file.dev(), file.ino()));
+    assert!(journal.starts_with("<3>pool-poller: POLL_INTERVAL_SECONDS"), "{journal}");
+    let elsewhere = said(&|file| format!("{}:{}", file.dev(), file.ino() + 1));
+    assert!(elsewhere.starts_with("pool-poller: POLL_INTERVAL_SECONDS"), "{elsewhere}");
+}
+
+#[test]
 fn a_full_disk_is_a_failure_in_one_line() {
     let place = quiet();
     place.run(&["migrate"]).succeeded();
