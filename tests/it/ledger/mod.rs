@@ -10,5 +10,6 @@ mod odd_rows;
 mod pruning;
 mod rebases;
 mod regressions;
+mod restores;
 mod upgrade;
 mod verifying;
