@@ -13,7 +13,6 @@ set -euo pipefail
 # Whatever root's is: others have to read pages and completions. What they must not read is given below.
 umask 022
 
-user=m2p
 service=pool-poller.service
 destdir=${DESTDIR:-}
 destdir=${destdir%/}
@@ -23,14 +22,15 @@ bin=$destdir/usr/local/bin/pool-poller
 unit=$destdir/etc/systemd/system/$service
 share=$destdir/usr/local/share
 man=$share/man/man1
-etc=$destdir/etc/pool-poller
 completions=(
   "bash:$share/bash-completion/completions/pool-poller"
   "zsh:$share/zsh/site-functions/_pool-poller"
   "fish:$share/fish/vendor_completions.d/pool-poller.fish"
 )
 
-say() { printf '%s\n' "$*"; }
+# shellcheck source=deploy/settings.sh
+source "$tree/deploy/settings.sh"
+
 fail() {
   printf 'install.sh: %s\n' "$*" >&2
   exit 1
@@ -45,21 +45,6 @@ if [[ -z $systemctl && -z $destdir && -d /run/systemd/system ]]; then systemctl=
 
 require_root() {
   if [[ -z $destdir ]] && ((EUID != 0)); then fail 'it changes the system: run it as root, or set DESTDIR'; fi
-}
-
-# give MODE PATH: what only root and the service may read.
-give() {
-  chmod "$1" "$2"
-  if [[ -z $destdir ]]; then chown "root:$user" "$2"; fi
-}
-
-make_user() {
-  if [[ -n $destdir ]]; then return 0; fi
-  if ! getent group "$user" >/dev/null; then groupadd --system "$user"; fi
-  if ! getent passwd "$user" >/dev/null; then
-    useradd --system --gid "$user" --home-dir /var/lib/pool-poller --no-create-home --shell /usr/sbin/nologin "$user"
-    say "made the user $user"
-  fi
 }
 
 # put MODE SOURCE TARGET: in one step, so that whoever starts it meanwhile finds the old or the new one.
@@ -93,28 +78,15 @@ put_examples() {
   done < <(cd "$tree/config/pools" && find . -name '*.toml' -printf '%P\n' | sort)
   put 644 "$tree/config/default.toml" "$share/pool-poller/default.toml"
   put 644 "$tree/deploy/.env.example" "$share/pool-poller/env.example"
+  put 644 "$tree/deploy/config.toml" "$share/pool-poller/config.toml"
   put 644 "$tree/deploy/grants.sql" "$share/pool-poller/grants.sql"
 }
 
-# put_setting SOURCE NAME: only where there is none yet. Whoever may read it is set right in any case.
-put_setting() {
-  if [[ -e $etc/$2 ]]; then
-    say "kept /etc/pool-poller/$2"
-  else
-    install -m 640 "$1" "$etc/$2"
-    say "made /etc/pool-poller/$2"
+# Two programs of different versions on one machine are told apart by nobody.
+refuse_beside_package() {
+  if [[ -e $destdir/usr/bin/pool-poller ]]; then
+    fail 'the Debian package pool-poller is installed; remove it first (apt remove pool-poller), which leaves settings and data'
   fi
-  give 640 "$etc/$2"
-}
-
-put_settings() {
-  mkdir -p "$etc/pools" "$etc/secrets"
-  give 750 "$etc"
-  give 750 "$etc/pools"
-  # systemd reads these as root; the service gets copies.
-  chmod 700 "$etc/secrets"
-  put_setting "$tree/deploy/.env.example" .env
-  put_setting "$tree/deploy/config.toml" config.toml
 }
 
 install_all() {
@@ -123,12 +95,14 @@ install_all() {
   version=$("$binary" --version) || fail "$binary does not run here"
   [[ $version == 'pool-poller '* ]] || fail "$binary is not pool-poller"
   require_root
+  refuse_beside_package
   make_user
+  make_state
   put 755 "$binary" "$bin"
   put 644 "$tree/deploy/$service" "$unit"
   put_documentation
   put_examples
-  put_settings
+  put_settings "$tree/deploy/.env.example" "$tree/deploy/config.toml"
   say "installed $version"
   if [[ -z $systemctl ]]; then
     say 'systemd does not run here: nothing was started or restarted'
@@ -145,6 +119,14 @@ install_all() {
   esac
 }
 
+# Directories in which there may be something of others.
+remove_empty() {
+  local directory
+  for directory in "$@"; do
+    if [[ -d $directory ]]; then rmdir --ignore-fail-on-non-empty "$directory"; fi
+  done
+}
+
 uninstall() {
   local entry
   require_root
@@ -152,6 +134,7 @@ uninstall() {
   rm -f "$unit" "$bin" "$man"/pool-poller.1 "$man"/pool-poller-*.1
   for entry in "${completions[@]}"; do rm -f "${entry#*:}"; done
   rm -rf "$share/pool-poller"
+  remove_empty "$man" "$share"/{bash-completion/completions,bash-completion,zsh/site-functions,zsh,fish/vendor_completions.d,fish}
   if [[ -n $systemctl ]]; then
     "$systemctl" daemon-reload
   else

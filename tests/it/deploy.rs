@@ -206,6 +206,17 @@ fn what_cannot_be_installed_is_refused_before_anything_is_changed() {
 }
 
 #[test]
+fn what_the_package_installed_is_not_installed_beside() {
+    let machine = Machine::new();
+    fs::create_dir_all(machine.root("usr/bin")).expect("a folder");
+    fs::write(machine.root("usr/bin/pool-poller"), "the package's").expect("a file");
+    let output = machine.run(&[PROGRAM]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("apt remove pool-poller"), "{said}");
+    assert_eq!(machine.files(), BTreeSet::from(["usr/bin/pool-poller".to_owned()]));
+}
+
+#[test]
 fn the_installed_settings_lead_to_the_state_directory() {
     let folder = TempDir::new().expect("a folder");
     let options = LoadOptions {
@@ -221,11 +232,22 @@ fn the_installed_settings_lead_to_the_state_directory() {
 }
 
 #[test]
-fn the_units_credentials_are_settings_that_are_read_from_files() {
+fn the_unit_runs_the_program_where_its_settings_are_and_reloads_what_can_be_used() {
     let unit = read(tree("deploy/pool-poller.service"));
+    // Found by systemd where install.sh puts it and where the package does.
+    assert!(unit.contains("\nExecStart=pool-poller run "), "{unit}");
+    // By its own rules, and again at a reload: an environment cannot change, and would go before the file.
+    assert!(unit.contains("\nWorkingDirectory=/etc/pool-poller\n") && !unit.contains("\nEnvironmentFile="), "{unit}");
+    let reload: Vec<&str> = unit.lines().filter_map(|line| line.strip_prefix("ExecReload=")).collect();
+    assert_eq!(reload, ["pool-poller config check", r#"sh -c "kill -HUP $MAINPID""#], "checked first");
     for line in ["Type=notify", "User=m2p", "WatchdogSec=30", "Restart=on-failure", "RestartPreventExitStatus=78"] {
         assert!(unit.lines().any(|found| found == line), "{line}");
     }
+}
+
+#[test]
+fn the_units_credentials_are_settings_that_are_read_from_files() {
+    let unit = read(tree("deploy/pool-poller.service"));
     let of = |start: &'static str| unit.lines().filter_map(move |line| line.strip_prefix(start));
     let credentials: Vec<&str> = of("#LoadCredential=").filter_map(|line| Some(line.split_once(':')?.0)).collect();
     assert!(!credentials.is_empty());

@@ -12,6 +12,7 @@ mod daemon;
 mod database;
 mod deploy;
 mod ledger;
+mod packing;
 mod support;
 mod support_tests;
 mod takeover;

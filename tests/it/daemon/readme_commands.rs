@@ -31,7 +31,9 @@ fn each_command_is_below_a_heading_whose_commands_are_executed() {
         "Takeover",
         // By the trial, on a whole system.
         "As a service",
+        "As a Debian package",
         "Logs and metrics",
+        "Backup and restore",
         // These are what runs this test.
         "Development",
     ]);
