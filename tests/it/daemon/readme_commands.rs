@@ -1,6 +1,7 @@
 //! The commands of the README, done as they stand there.
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::Output;
 
 use pool_poller::sim::SimPool;
@@ -116,7 +117,9 @@ fn what_a_person_decides_is_done() {
 #[test]
 fn what_is_mentioned_can_be_done() {
     let mut bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool]);
-    bench.set("STATUS_LISTEN", "127.0.0.1:0");
+    // A command of its own asks there, so it must be known.
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port").local_addr().expect("a port");
+    bench.set("STATUS_LISTEN", &free.to_string());
     let wallet = bench.add_player("alice");
     let daemon = bench.start_with_positions(1);
     bench.pay(SimPool::CpuPool, &wallet, "1.5");
