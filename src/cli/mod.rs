@@ -98,7 +98,7 @@ enum Command {
     /// Ask the daemon that runs here whether it is well; exit code 1 and its answer when it is not.
     ///
     /// It asks GET /healthz at the address of STATUS_LISTEN, and needs no database and no pool file: for a container's health
-    /// check. An unspecified address (0.0.0.0, [::]) is asked at loopback.
+    /// check. An unspecified address (`0.0.0.0`, `[::]`) is asked at loopback.
     ///
     /// Example: pool-poller healthcheck --ready
     Healthcheck(healthcheck::Args),
