@@ -1,7 +1,7 @@
 //! What `STATUS_LISTEN` serves: the status page, figures for Prometheus and whether the daemon is well.
 //!
-//! It is read only: nothing but GET and HEAD is answered. It knows no actor: each request asks for a [`Snapshot`] through a channel, so that a slow client or a
-//! hung actor holds up neither the daemon nor another client.
+//! It is read only: nothing but GET and HEAD is answered. It knows no actor: each request asks for a [`Snapshot`] through a
+//! channel, so that a slow client or a hung actor holds up neither the daemon nor another client.
 
 mod catalogue;
 mod exposition;
