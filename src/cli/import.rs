@@ -107,6 +107,11 @@ fn without_position(error: &csv::Error) -> String {
 impl Columns {
     fn find(session: &Session, headings: &StringRecord) -> Result<Self, String> {
         let at = |name: &str| headings.iter().position(|heading| heading.trim_start_matches('\u{feff}') == name);
+        let bare = |heading: &str| heading.trim_start_matches('\u{feff}').to_owned();
+        let is_repeated = |index: usize, heading: &str| at(&bare(heading)).is_some_and(|first| first < index);
+        if let Some((_, twice)) = headings.iter().enumerate().find(|(index, heading)| is_repeated(*index, heading)) {
+            return Err(format!("two columns are called {:?}", bare(twice)));
+        }
         let mut required = [0; 3];
         for (place, name) in required.iter_mut().zip(REQUIRED) {
             *place = at(name).ok_or_else(|| {
@@ -133,7 +138,7 @@ impl Columns {
         let verified = match self.verified.map(field).unwrap_or_default().to_ascii_lowercase().as_str() {
             "" | "0" | "no" | "false" => false,
             "1" | "yes" | "true" => true,
-            other => return Err(format!("verified is {other:?}: it must be true or false")),
+            other => return Err(format!("verified is {other:?}: it must be true or false (or yes, no, 1, 0)")),
         };
         let mut pool_wallets = Vec::new();
         for (index, pool) in &self.pool_wallets {

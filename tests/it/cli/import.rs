@@ -32,6 +32,16 @@ async fn every_player_of_a_file_is_added() {
 }
 
 #[tokio::test]
+async fn a_column_that_is_named_twice_is_refused() {
+    for game in Game::both().await {
+        let found = import(&game, "username,email,wallet,wallet\na,a@example.org,AWallet,BWallet\n", &[]);
+        assert_eq!((found.code(), found.stdout.as_str()), (1, ""));
+        assert!(found.stderr.contains("two columns are called \"wallet\""), "{}", found.stderr);
+        assert_eq!(game.names(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
 async fn a_file_with_faults_adds_nobody_and_names_each_line() {
     for game in Game::both().await {
         game.add("ann", "a@example.org", "AnnWallet", &["--pool-wallet", "zpool=bc1ann"]).succeeded();
