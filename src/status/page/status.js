@@ -184,7 +184,7 @@ function awardRows(awards) {
   const [advc, ap] = [aligned(awards.map((award) => award.advc)), aligned(awards.map((award) => award.ap))];
   return awards.map((award, index) => {
     const more = award.hold_reason ? `: ${award.hold_reason.replaceAll("_", " ")}` : "";
-    const player = [award.player, " ", soft(`#${award.player_id}`)];
+    const player = [element("bdi", {}, award.player), " ", soft(`#${award.player_id}`)];
     const note = award.reverses ? below(`takes event ${award.reverses} back`) : award.state === "held" ? below(`event ${award.id}`) : null;
     return row(["Time", "Player", "Pool", "ADVC", "AP", "State"], [moment(award.at), player, award.pool, advc[index], ap[index], [state(AWARD_STATES[award.state], more), note]], ["when", "", "", "number", "number"], "award");
   });
@@ -195,7 +195,7 @@ function anomalyRows(anomalies) {
   if (anomalies.length === 0) return nothing(5, "None.");
   return anomalies.map((anomaly) => {
     const lasts = anomaly.resolved_at ? [state(["ok", "ended "]), moment(anomaly.resolved_at)] : state(["warn", "lasts"]);
-    const player = [anomaly.player, " ", soft(`#${anomaly.player_id}`)];
+    const player = [element("bdi", {}, anomaly.player), " ", soft(`#${anomaly.player_id}`)];
     return row(["First seen", "Player", "Pool", "What", "State"], [moment(anomaly.at), player, anomaly.pool, [anomaly.kind.replaceAll("_", " "), below(anomaly.detail)], lasts], ["when"]);
   });
 }
