@@ -34,6 +34,9 @@ impl Daemon {
     /// Takes over what has changed. May be dropped at any point: the daemon then goes on, or drains, with what is there.
     pub(super) async fn reload(&mut self, reloader: &mut Reloader) {
         let read = (reloader.reread)().and_then(|(settings, specs)| {
+            if let Some(file) = self.settings.file_gone_in(&settings) {
+                return Err(format!("{} is gone; an empty file says that it sets nothing", file.display()));
+            }
             let enabled = specs.into_iter().filter(PoolSpec::enabled);
             let wanted = enabled.map(|spec| Prepared::new(&settings, spec)).collect::<Result<Vec<_>, _>>();
             Ok((wanted.map_err(|error| format!("{error:#}"))?, settings))
@@ -51,7 +54,9 @@ impl Daemon {
         if let Some(level) = &reloader.level {
             level.set(settings.log_level);
         }
-        settings.log_warnings();
+        if settings.warnings() != self.settings.warnings() {
+            settings.log_warnings();
+        }
         let needs_restart: Vec<String> =
             self.started_with.changed_in(&settings).into_iter().filter(|name| !is_taken_over(name)).collect();
         if !needs_restart.is_empty() {
@@ -76,10 +81,15 @@ impl Daemon {
         if let Some(reporter) = &self.reporter {
             reporter.reloaded(self.actors(), self.pools.all().into_iter().map(|(name, _)| name).collect());
         }
-        let changed: Vec<String> = self.settings.changed_in(&settings).into_iter().filter(|name| is_taken_over(name)).collect();
+        let changed = self.settings.changed_in(&settings).into_iter().filter(|name| is_taken_over(name));
+        let changed = changed.map(|name| {
+            let [old, new] = [&self.settings, &settings].map(|settings| settings.shown(&name));
+            format!("{name} {} -> {}", or_unset(&old), or_unset(&new))
+        });
+        let changed: Vec<String> = changed.collect();
         let leaving: BTreeSet<PoolName> = leaving.into_iter().collect();
         tracing::info!(
-            settings = changed.join(","),
+            settings = changed.join(", "),
             pools_added = names(coming_names.difference(&leaving)),
             pools_removed = names(leaving.difference(&coming_names)),
             pools_changed = names(coming_names.intersection(&leaving)),
@@ -101,6 +111,10 @@ impl Daemon {
             self.history.borrow_mut().forget(name);
         }
     }
+}
+
+fn or_unset(value: &str) -> &str {
+    if value.is_empty() { "unset" } else { value }
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a PoolName>) -> String {

@@ -1,6 +1,7 @@
 //! What differs between two loadings of the settings, and which of it a running daemon can take over.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::keys::{self, KEYS, Key, RATE_SUFFIX};
 use super::{Settings, layers::Raw};
@@ -31,6 +32,21 @@ impl Settings {
         let (old, new) = (&self.raw.values, &newer.raw.values);
         let is_same = |name: &&String| old.get(*name).map(text) == new.get(*name).map(text);
         old.keys().chain(new.keys()).filter(is_named).filter(|name| !is_same(name)).cloned().collect()
+    }
+}
+
+impl Settings {
+    /// A file of settings that was read for these and is not there in `newer`. Taking over the defaults in its place is most likely
+    /// not meant: it may be about to be written.
+    #[must_use]
+    pub fn file_gone_in(&self, newer: &Self) -> Option<&Path> {
+        self.raw.files.iter().find(|file| !newer.raw.files.contains(file)).map(PathBuf::as_path)
+    }
+
+    /// A setting's value for people, secrets masked; empty when it is not set.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> String {
+        self.line(name).value
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Values {
     pub(super) file_overrides: Vec<(String, Origin)>,
     /// Every well-named variable of `.env` and the environment, because a pool's file may ask for it as a secret.
     pub(super) variables: BTreeMap<String, Variable>,
+    /// The files of settings that were there.
+    pub(super) files: Vec<PathBuf>,
     /// Where relative paths begin.
     pub(super) working_directory: PathBuf,
     /// What looked odd while reading.
@@ -113,8 +115,9 @@ impl Layer {
 impl Values {
     /// Reads and merges all layers.
     pub(super) fn read(options: &LoadOptions) -> Result<Self, SettingsError> {
-        let mut layers = vec![toml_layer(DEFAULTS, Origin::Default)?];
+        let (mut layers, mut files) = (vec![toml_layer(DEFAULTS, Origin::Default)?], Vec::new());
         if let Some((text, path)) = config_file(options)? {
+            files.push(path.clone());
             layers.push(toml_layer(&text, Origin::File(path))?);
         }
         let file_overrides = layers.iter().flat_map(overrides_of).collect();
@@ -122,6 +125,7 @@ impl Values {
         let mut warnings = Vec::new();
         let dotenv_path = options.working_directory.join(".env");
         if let Some(text) = read_if_there(&dotenv_path, &Origin::DotEnv(dotenv_path.clone()))? {
+            files.push(dotenv_path.clone());
             let origin = Origin::DotEnv(dotenv_path);
             let pairs = dotenv::parse(&text, &origin)?;
             warnings.extend(pairs.iter().filter_map(|(name, _)| misspelled(name, &origin)));
@@ -130,7 +134,8 @@ impl Values {
         let pairs = environment(&options.environment)?;
         layers.push(variable_layer(pairs, Origin::Environment, &mut variables)?);
         let working_directory = options.working_directory.clone();
-        Ok(Self { values: merge(&layers, &working_directory)?, file_overrides, variables, working_directory, warnings })
+        let values = merge(&layers, &working_directory)?;
+        Ok(Self { values, file_overrides, variables, files, working_directory, warnings })
     }
 }
 

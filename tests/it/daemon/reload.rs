@@ -45,7 +45,7 @@ fn rates_and_limits_change_without_a_restart(engine: Engine) {
 
     bench.configure("ap_per_advc = \"7\"\nmin_payout_delta = \"0.5\"\nbtc_to_advc_rate = \"9\"\n");
     let reloaded = reload(&daemon, 1);
-    assert_eq!(reloaded["settings"], "AP_PER_ADVC,BTC_TO_ADVC_RATE,MIN_PAYOUT_DELTA");
+    assert_eq!(reloaded["settings"], "AP_PER_ADVC 10 -> 7, BTC_TO_ADVC_RATE 1000000 -> 9, MIN_PAYOUT_DELTA 2 -> 0.5");
     let awards = bench.wait_notified(2);
     assert_eq!((awards[1].advc_amount, awards[1].ap_awarded), (money("1"), money("7")));
     assert_eq!(awards[1].ap_per_advc, Some(money("7")), "the rate that was in force is kept with the event");
@@ -136,6 +136,28 @@ fn what_cannot_be_used_is_refused_and_the_old_stays() {
 }
 
 #[test]
+fn a_file_that_is_gone_is_no_wish_for_the_defaults() {
+    let mut bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool]);
+    bench.unset("RPLANT_ENABLED");
+    let settings = "AP_PER_ADVC=7\nRPLANT_ENABLED=false\n";
+    bench.write(".env", settings);
+    let alice = bench.add_player("alice");
+    let daemon = bench.start_with_positions(1);
+    std::fs::remove_file(bench.path(".env")).expect("it was there");
+    daemon.signal(Signal::SIGHUP);
+    let refused = nth(&daemon, "reload_refused", 1);
+    assert_eq!(refused["reason"], ".env is gone; an empty file says that it sets nothing");
+    bench.pay(SimPool::CpuPool, &alice, "1");
+    assert_eq!(bench.wait_notified(1)[0].ap_awarded, money("7"));
+    bench.write(".env", "RPLANT_ENABLED=false\n");
+    assert_eq!(reload(&daemon, 1)["settings"], "AP_PER_ADVC 7 -> 100");
+    bench.write(".env", settings);
+    assert_eq!(reload(&daemon, 2)["settings"], "AP_PER_ADVC 100 -> 7");
+    assert_eq!(daemon.count("setting_warning"), 1, "at the start, and not at each reload");
+    daemon.stop();
+}
+
+#[test]
 fn a_shorter_interval_and_a_talkative_log_begin_at_once() {
     let mut bench = Bench::with(Engine::Sqlite, &[SimPool::CpuPool]);
     bench.unset("POLL_INTERVAL_SECONDS");
@@ -144,7 +166,7 @@ fn a_shorter_interval_and_a_talkative_log_begin_at_once() {
     // The wallet has its own point of the hour.
     let daemon = bench.start();
     bench.configure("poll_interval_seconds = 1\npool_request_timeout = 1\nlog_level = \"DEBUG\"\n");
-    assert_eq!(reload(&daemon, 1)["settings"], "LOG_LEVEL,POLL_INTERVAL_SECONDS");
+    assert_eq!(reload(&daemon, 1)["settings"], "LOG_LEVEL INFO -> DEBUG, POLL_INTERVAL_SECONDS 3600 -> 1");
     bench.wait_positions(1);
     daemon.cycles(3);
     daemon.wait_for("pool_polled");
