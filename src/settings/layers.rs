@@ -132,6 +132,9 @@ impl Values {
             layers.push(variable_layer(pairs, origin, &mut variables)?);
         }
         let pairs = environment(&options.environment)?;
+        warnings.extend(
+            pairs.iter().filter(|(name, _)| is_upper(name)).filter_map(|(name, _)| misspelled(name, &Origin::Environment)),
+        );
         layers.push(variable_layer(pairs, Origin::Environment, &mut variables)?);
         let working_directory = options.working_directory.clone();
         let values = merge(&layers, &working_directory)?;
@@ -274,10 +277,20 @@ fn environment(pairs: &[(OsString, OsString)]) -> Result<Vec<(String, String)>, 
     Ok(texts)
 }
 
-/// A warning about a name in `.env` that is one of ours but for its case.
+/// Letters by which a name may differ from that of a setting to be taken for a slip.
+const SLIP_MAX: usize = 2;
+
+/// A warning about a name that is one of ours but for its case, or nearly one.
 fn misspelled(name: &str, origin: &Origin) -> Option<SettingWarning> {
     let upper = name.to_ascii_uppercase();
-    let key = keys::KEYS.iter().find(|key| name != upper && key.name == upper)?;
-    let message = format!("{name} in {origin} is ignored, because the name is written in upper case: {}", key.name);
+    if let Some(key) = keys::KEYS.iter().find(|key| name != upper && key.name == upper) {
+        let message = format!("{name} in {origin} is ignored, because the name is written in upper case: {}", key.name);
+        return Some(SettingWarning { name: key.name, message });
+    }
+    if meaning(&upper).is_some() {
+        return None;
+    }
+    let key = keys::KEYS.iter().find(|key| strsim::osa_distance(&upper, key.name) <= SLIP_MAX)?;
+    let message = format!("{name} ({origin}) is no setting and is ignored; is {} meant?", key.name);
     Some(SettingWarning { name: key.name, message })
 }

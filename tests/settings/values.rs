@@ -227,3 +227,15 @@ fn odd_settings_are_warned_about() {
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].message.starts_with("ap_per_advc in "), "{warnings:?}");
 }
+
+#[test]
+fn a_name_that_is_nearly_one_of_ours_is_mentioned() {
+    let place = Place::new().dotenv("AP_PER_ADVCX=5\nPOOL_INTERVAL_SECONDS=5\nRUST_BACKTRACE=1\nPGPASSFILE=x\nEXTRA_KEY=x\n");
+    let warnings =
+        place.env("SOCKETIO_AUTH_TOKN", "hidden").env("SOCKETIO_URL_FILE", "").env("PATH", "x").load().unwrap().warnings();
+    let said: Vec<(&str, &str)> = warnings.iter().map(|warning| (warning.name, warning.message.as_str())).collect();
+    let [advc, interval, token] = said.as_slice() else { panic!("{said:?}") };
+    assert!(advc.0 == "AP_PER_ADVC" && advc.1.starts_with("AP_PER_ADVCX (") && advc.1.ends_with("is AP_PER_ADVC meant?"));
+    assert_eq!(interval.0, "POLL_INTERVAL_SECONDS");
+    assert_eq!(token.1, "SOCKETIO_AUTH_TOKN (environment) is no setting and is ignored; is SOCKETIO_AUTH_TOKEN meant?");
+}
