@@ -10,17 +10,20 @@
 //!
 //! Time is a [`Duration`] since any fixed moment of the caller's monotonic clock.
 
-use std::cmp::Reverse;
-use std::collections::hash_map::Entry;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::names::{PoolName, Wallet};
 use super::roster::PollJob;
-use super::spread::{lot, make_room, offset, phase, window};
+use super::spread::{lot, offset, phase, window};
+
+mod slots;
+mod turns;
+
+use slots::{Asked, Last, Moment, Slot, Slots, Standing, nanos};
+use turns::{Place, Turn, Turns};
 
 /// A wallet that answered before is believed to answer again for so many refusals in a row; then the refusals may be its own.
-const REFUSALS_BELIEVED: u32 = 2;
+const REFUSALS_BELIEVED: u8 = 2;
 
 /// When a round asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,38 +56,6 @@ pub enum Answer {
     Unbearable,
 }
 
-/// What is remembered of a wallet.
-#[derive(Debug)]
-struct Memory {
-    phase: u32,
-    /// The round that last asked about it.
-    round: u64,
-    /// The first round with it.
-    first_round: u64,
-    /// When it was last asked about and said something, which is its place in the queue.
-    asked_at: Option<Duration>,
-    /// When it became known; then when the pool last said something about it.
-    heard_at: Duration,
-    /// When it last had a reading.
-    good_at: Option<Duration>,
-    last: Option<Answer>,
-    refusals_in_row: u32,
-    in_flight: bool,
-}
-
-/// A wallet whose turn has come, the next one first.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Due {
-    is_unbearable: bool,
-    /// Later, where the order is by lot.
-    is_by_lot: bool,
-    asked_at: Option<Duration>,
-    /// Wallets that are alike in that come in the order of their turns.
-    turn: Duration,
-    rank: usize,
-    wallet: Wallet,
-}
-
 /// How long the pool has said nothing about its wallets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Staleness {
@@ -102,139 +73,165 @@ pub struct Staleness {
 #[derive(Debug)]
 pub struct Agenda {
     pool: PoolName,
-    wallets: HashMap<Wallet, Memory>,
+    slots: Slots,
     round: u64,
     /// The pool is silent about some wallet: all change places.
     is_shuffled: bool,
-    /// The wallets that the round has not asked about.
-    open: HashMap<Wallet, PollJob>,
-    /// Turns to come, the next one first. A wallet that is not open any more is passed over, here and in `due`.
-    coming: VecDeque<(Duration, usize, Wallet)>,
-    due: BinaryHeap<Reverse<Due>>,
+    /// How many wallets the round has not asked about.
+    open: usize,
+    /// A turn whose wallet is not open any more is passed over.
+    turns: Turns,
 }
+
+/// A turn that is being worked out: when it comes and, where several come at once, in which order; and whose it is.
+type Draft = (u64, u32, u32);
 
 impl Agenda {
     /// An empty one.
     #[must_use]
     pub fn new(pool: PoolName) -> Self {
-        Self {
-            pool,
-            wallets: HashMap::new(),
-            round: 0,
-            is_shuffled: false,
-            open: HashMap::new(),
-            coming: VecDeque::new(),
-            due: BinaryHeap::new(),
-        }
+        Self { pool, slots: Slots::default(), round: 0, is_shuffled: false, open: 0, turns: Turns::default() }
     }
 
     /// Begins a round over `jobs`. What the last one did not come to is forgotten, or due now if it is in this one too.
     pub fn begin(&mut self, jobs: &[PollJob], timing: Timing, now: Duration) {
         self.give_up();
         self.round += 1;
-        let listed: HashMap<&Wallet, &PollJob> = jobs.iter().map(|job| (&job.wallet, job)).collect();
-        self.wallets.retain(|wallet, memory| memory.in_flight || listed.contains_key(wallet));
-        self.is_shuffled = self.wallets.values().any(|memory| memory.last == Some(Answer::Silent));
-        let mut turns: Vec<(Duration, usize, Wallet)> = Vec::with_capacity(jobs.len());
-        let mut own_turns: Vec<(Duration, usize, Wallet)> = Vec::with_capacity(jobs.len());
-        for (index, job) in jobs.iter().enumerate() {
-            let round = self.round;
-            let memory = self.remember(&job.wallet, now);
-            let is_owed = memory.first_round < round && memory.round + 1 < round;
-            match memory.last {
+        self.slots.sweep();
+        self.slots.fit(jobs.len());
+        for slot in self.slots.iter_mut() {
+            slot.is_new = false;
+            slot.asked = if slot.asked == Asked::ThisRound { Asked::LastRound } else { Asked::Before };
+        }
+        let (behind_all, mut first, mut own) = (nanos(window(timing.spread)), Vec::new(), Vec::with_capacity(jobs.len()));
+        self.list(jobs, now, |agenda, index, number| {
+            let Some(slot) = agenda.slots.at(number) else { return };
+            let is_owed = !slot.is_new && slot.asked == Asked::Before;
+            match slot.last {
                 // Behind all others, so that none of them is kept from being asked about.
-                Some(Answer::Unbearable) => turns.push((window(timing.spread), index, job.wallet.clone())),
-                _ if is_owed => turns.push((Duration::ZERO, index, job.wallet.clone())),
-                _ => own_turns.push((offset(memory.phase, timing.spread), index, job.wallet.clone())),
+                Last::Unbearable => first.push((behind_all, index, number)),
+                _ if is_owed => first.push((0, index, number)),
+                _ => own.push((nanos(offset(slot.phase, timing.spread)), index, number)),
             }
-            self.open.insert(job.wallet.clone(), job.clone());
-        }
-        own_turns.sort_unstable_by_key(|(turn, index, _)| (*turn, *index));
-        let times: Vec<Duration> = own_turns.iter().map(|(turn, ..)| *turn).collect();
+            agenda.open += usize::from(!std::mem::replace(&mut slot.is_open, true));
+        });
+        self.is_shuffled = self.slots.known().any(|(_, slot)| slot.last == Last::Silent);
+        own.sort_unstable();
         if self.is_shuffled {
-            own_turns.sort_by_cached_key(|(.., wallet)| lot(&self.pool, wallet, self.round));
+            self.shuffle(&mut own);
         }
-        turns.extend(own_turns.into_iter().zip(times).map(|((_, index, wallet), turn)| (turn, index, wallet)));
-        // Stable: those that come at once stay in the order that they have.
-        turns.sort_by_key(|(turn, ..)| *turn);
-        let mut times: Vec<Duration> = turns.iter().map(|(turn, ..)| *turn).collect();
-        make_room(&mut times, timing.gap);
-        let wallets = turns.into_iter().map(|(.., wallet)| wallet).zip(times).enumerate();
-        self.coming = wallets.map(|(rank, (wallet, time))| (timing.tick + time, rank, wallet)).collect();
+        self.turns.plan(&drafts(first, own), nanos(timing.gap), nanos(timing.tick));
+    }
+
+    /// Gives the moments of `turns` to the wallets of `turns` by lot.
+    fn shuffle(&mut self, turns: &mut [Draft]) {
+        let mut lots: Vec<Draft> = Vec::with_capacity(turns.len());
+        for (place, (.., number)) in (0..).zip(turns.iter()) {
+            let Some(slot) = self.slots.at(*number) else { continue };
+            lots.push((u64::from(lot(&self.pool, &slot.wallet, self.round)), place, *number));
+        }
+        lots.sort_unstable();
+        for (turn, (.., number)) in turns.iter_mut().zip(lots) {
+            turn.2 = number;
+        }
     }
 
     /// The players have changed while a round is running: it asks about new wallets too, now, and not about those that are gone.
     pub fn refresh(&mut self, jobs: &[PollJob], now: Duration) {
-        let listed: HashMap<&Wallet, &PollJob> = jobs.iter().map(|job| (&job.wallet, job)).collect();
-        self.open.retain(|wallet, _| listed.contains_key(wallet));
-        self.wallets.retain(|wallet, memory| memory.in_flight || listed.contains_key(wallet));
-        for (index, job) in jobs.iter().enumerate() {
-            let round = self.round;
-            if self.remember(&job.wallet, now).round == round {
-                continue;
+        self.slots.fit(jobs.len());
+        self.list(jobs, now, |agenda, rank, number| {
+            let Some(slot) = agenda.slots.at(number) else { return };
+            if slot.asked != Asked::ThisRound && !std::mem::replace(&mut slot.is_open, true) {
+                agenda.open += 1;
+                agenda.turns.put_first(Turn { at: nanos(now), rank, slot: number });
             }
-            if self.open.insert(job.wallet.clone(), job.clone()).is_none() {
-                self.coming.push_front((now, index, job.wallet.clone()));
-            }
-        }
+        });
     }
 
-    fn remember(&mut self, wallet: &Wallet, now: Duration) -> &mut Memory {
-        match self.wallets.entry(wallet.clone()) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Memory {
-                phase: phase(&self.pool, wallet),
-                round: 0,
-                first_round: self.round,
-                asked_at: None,
-                heard_at: now,
-                good_at: None,
-                last: None,
-                refusals_in_row: 0,
-                in_flight: false,
-            }),
+    /// Goes by a new list: calls `each` with the place and the slot of each of its wallets, and forgets those that it has not.
+    fn list(&mut self, jobs: &[PollJob], now: Duration, mut each: impl FnMut(&mut Self, u32, u32)) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.standing == Standing::Listed) {
+            slot.standing = Standing::Unlisted;
+        }
+        // A wallet that was never asked about counts as asked about in round 0.
+        let never = [Asked::ThisRound, Asked::LastRound].get(usize::try_from(self.round).unwrap_or(usize::MAX)).copied();
+        let mut guess = 0;
+        for (index, job) in (0..).zip(jobs) {
+            let number = self.slots.find(&job.wallet, guess);
+            match number.and_then(|number| self.slots.at(number)) {
+                Some(slot) if slot.standing != Standing::Gone => {
+                    slot.standing = Standing::Listed;
+                    slot.player = job.player;
+                    if !slot.wallet.shares_text_with(&job.wallet) {
+                        // One text less in memory.
+                        slot.wallet = job.wallet.clone();
+                    }
+                }
+                Some(slot) => *slot = Slot::new(job, slot.phase, never.unwrap_or(Asked::Before), now),
+                None => {}
+            }
+            let number = number.unwrap_or_else(|| {
+                self.slots.insert(Slot::new(job, phase(&self.pool, &job.wallet), never.unwrap_or(Asked::Before), now))
+            });
+            guess = number + 1;
+            each(self, index, number);
+        }
+        for slot in self.slots.iter_mut().filter(|slot| slot.standing == Standing::Unlisted) {
+            self.open -= usize::from(std::mem::take(&mut slot.is_open));
+            if !slot.in_flight {
+                slot.standing = Standing::Gone;
+            }
         }
     }
 
     /// How many wallets the round has not asked about.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.open.len()
+        self.open
     }
 
     /// Ends the round without the rest.
     pub fn give_up(&mut self) {
-        self.open.clear();
-        self.coming.clear();
-        self.due.clear();
+        if self.open > 0 {
+            self.open = 0;
+            self.slots.iter_mut().for_each(|slot| slot.is_open = false);
+        }
+        self.turns.clear();
     }
 
     /// When the next turn comes; `None` when the round has asked about everyone.
     pub fn next_turn(&mut self, now: Duration) -> Option<Duration> {
-        while self.due.peek().is_some_and(|Reverse(due)| !self.open.contains_key(&due.wallet)) {
-            self.due.pop();
+        while let Some(number) = self.turns.first_due() {
+            if self.is_open(number) {
+                return Some(now);
+            }
+            self.turns.pop_due();
         }
-        if !self.due.is_empty() {
-            return Some(now);
+        while let Some(turn) = self.turns.coming() {
+            if self.is_open(turn.slot) {
+                return Some(Duration::from_nanos(turn.at));
+            }
+            self.turns.pass();
         }
-        while self.coming.front().is_some_and(|(_, _, wallet)| !self.open.contains_key(wallet)) {
-            self.coming.pop_front();
-        }
-        self.coming.front().map(|(turn, ..)| *turn)
+        None
+    }
+
+    fn is_open(&mut self, number: u32) -> bool {
+        self.slots.at(number).is_some_and(|slot| slot.is_open)
     }
 
     /// The wallet to ask about now, if there is one whose turn has come.
     pub fn take(&mut self, now: Duration) -> Option<PollJob> {
-        while let Some((turn, rank, wallet)) = self.coming.pop_front_if(|(turn, ..)| *turn <= now) {
-            let Some(memory) = self.wallets.get(&wallet) else { continue };
-            let is_unbearable = memory.last == Some(Answer::Unbearable);
+        self.turns.expect(now);
+        while let Some(turn) = self.turns.come(now) {
+            let Some(slot) = self.slots.at(turn.slot).filter(|slot| slot.standing != Standing::Gone) else { continue };
             // By lot as well, among those that the last round came to.
-            let is_ordered = !self.is_shuffled || memory.round + 1 < self.round;
-            let asked_at = memory.asked_at.filter(|_| is_ordered);
-            self.due.push(Reverse(Due { is_unbearable, is_by_lot: !is_ordered, asked_at, turn, rank, wallet }));
+            let is_ordered = !self.is_shuffled || slot.asked == Asked::Before;
+            let asked_at = is_ordered.then_some(slot.asked_at);
+            self.turns.put_due(turn, Place { is_unbearable: slot.last == Last::Unbearable, asked_at });
         }
-        while let Some(Reverse(due)) = self.due.pop() {
-            if let Some(job) = self.ask(&due.wallet) {
+        while let Some(number) = self.turns.pop_due() {
+            if let Some(job) = self.ask(number) {
                 return Some(job);
             }
         }
@@ -243,83 +240,107 @@ impl Agenda {
 
     /// The wallet to try a pool with that failed, whether or not its turn has come: one that last had a reading, if there is one.
     pub fn take_probe(&mut self, now: Duration) -> Option<PollJob> {
-        let good = |wallet: &&Wallet| {
-            let memory = self.wallets.get(*wallet)?;
-            // One that failed just now may be the one that makes it fail.
-            Some((memory.last == Some(Answer::Good), memory.good_at?))
-        };
-        let best = self.open.keys().filter_map(|wallet| Some((good(&wallet)?, wallet))).max();
-        if let Some((_, wallet)) = best {
-            let wallet = wallet.clone();
-            if let Some(job) = self.ask(&wallet) {
-                return Some(job);
-            }
+        // One that failed just now may be the one that makes it fail.
+        let good = |slot: &Slot| Some((slot.last == Last::Good, slot.good_at?));
+        let open = self.slots.known().filter(|(_, slot)| slot.is_open);
+        let best = open.filter_map(|(number, slot)| Some((good(slot)?, &slot.wallet, number))).max();
+        if let Some((.., number)) = best
+            && let Some(job) = self.ask(number)
+        {
+            return Some(job);
         }
         self.take(now).or_else(|| self.take(Duration::MAX))
     }
 
     /// Takes a wallet out of the round. One that is still being asked about from an earlier round is left out of this one.
-    fn ask(&mut self, wallet: &Wallet) -> Option<PollJob> {
-        let job = self.open.remove(wallet)?;
-        let memory = self.wallets.get_mut(wallet)?;
-        if std::mem::replace(&mut memory.in_flight, true) {
+    fn ask(&mut self, number: u32) -> Option<PollJob> {
+        let slot = self.slots.at(number).filter(|slot| slot.is_open)?;
+        slot.is_open = false;
+        self.open -= 1;
+        if std::mem::replace(&mut slot.in_flight, true) {
             return None;
         }
-        memory.round = self.round;
-        Some(job)
+        slot.asked = Asked::ThisRound;
+        Some(slot.job())
     }
 
     /// A request has ended.
     pub fn settle(&mut self, wallet: &Wallet, answer: Answer, now: Duration) {
-        let Some(memory) = self.wallets.get_mut(wallet) else { return };
-        memory.in_flight = false;
-        memory.last = Some(answer);
-        if answer == Answer::Refused {
-            // It keeps its place.
-            memory.refusals_in_row = memory.refusals_in_row.saturating_add(1);
-            return;
+        let Some(slot) = self.slots.get_mut(wallet) else { return };
+        slot.in_flight = false;
+        slot.last = answer.into();
+        let now = Moment::of(now);
+        match answer {
+            Answer::Refused => {
+                // It keeps its place.
+                slot.refusals_in_row = slot.refusals_in_row.saturating_add(1);
+                return;
+            }
+            Answer::Good | Answer::Nothing | Answer::Silent => {
+                slot.heard_at = now;
+                slot.refusals_in_row = 0;
+            }
+            Answer::Failed { good_answers } => slot.good_answers = good_answers,
+            Answer::Unbearable => {}
         }
-        memory.asked_at = Some(now);
-        if matches!(answer, Answer::Good | Answer::Nothing | Answer::Silent) {
-            memory.heard_at = now;
-            memory.refusals_in_row = 0;
-        }
+        slot.asked_at = Some(now);
         if answer == Answer::Good {
-            memory.good_at = Some(now);
+            slot.good_at = Some(now);
         }
     }
 
     /// No request is under way any more, whatever became of them.
     pub fn forget_requests(&mut self) {
-        for memory in self.wallets.values_mut() {
-            memory.in_flight = false;
-        }
+        self.slots.iter_mut().for_each(|slot| slot.in_flight = false);
     }
 
     /// Whether an answer that may be a refusal is one: the wallet had readings until now.
     #[must_use]
     pub fn believes_refusal(&self, wallet: &Wallet) -> bool {
-        let believes = |memory: &Memory| memory.good_at.is_some() && memory.refusals_in_row < REFUSALS_BELIEVED;
-        self.wallets.get(wallet).is_some_and(believes)
+        let believes = |slot: &Slot| slot.good_at.is_some() && slot.refusals_in_row < REFUSALS_BELIEVED;
+        self.slots.get(wallet).is_some_and(believes)
     }
 
     /// Whether a failure is this wallet's own: it failed the last time too, and since then the pool answered about others.
     #[must_use]
     pub fn is_own_failure(&self, wallet: &Wallet, good_answers: u64) -> bool {
-        let last = self.wallets.get(wallet).and_then(|memory| memory.last);
-        matches!(last, Some(Answer::Failed { good_answers: then }) if then < good_answers)
+        self.slots.get(wallet).is_some_and(|slot| slot.last == Last::Failed && slot.good_answers < good_answers)
     }
 
     /// How long nothing was heard about the wallets of the newest list.
     #[must_use]
     pub fn staleness(&self, now: Duration) -> Staleness {
-        let mut ages: Vec<Duration> = self.wallets.values().map(|memory| now.saturating_sub(memory.heard_at)).collect();
-        ages.sort_unstable();
-        let at = |percent: usize| ages.get((ages.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
-        Staleness { wallets: ages.len(), p50: at(50), p99: at(99), max: at(100) }
+        let mut ages: Vec<Duration> = self.slots.known().map(|(_, slot)| slot.heard_at.until(now)).collect();
+        let wallets = ages.len();
+        let mut at = |percent: usize| {
+            let index = (wallets * percent).div_ceil(100).saturating_sub(1);
+            if index < wallets { *ages.select_nth_unstable(index).1 } else { Duration::ZERO }
+        };
+        Staleness { wallets, p50: at(50), p99: at(99), max: at(100) }
     }
+}
+
+/// Puts the turns of all together: those at the same time come in the order of `first` and then of `own`.
+fn drafts(mut first: Vec<Draft>, own: Vec<Draft>) -> Vec<Draft> {
+    if first.is_empty() {
+        return own;
+    }
+    first.extend(own);
+    for (place, turn) in (0..).zip(&mut first) {
+        turn.1 = place;
+    }
+    first.sort_unstable();
+    first
 }
 
 #[cfg(test)]
 #[path = "agenda_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "agenda_model.rs"]
+mod model;
+
+#[cfg(test)]
+#[path = "agenda_model_tests.rs"]
+mod model_tests;

@@ -207,3 +207,26 @@ fn while_the_pool_is_silent_about_a_wallet_all_change_places_and_else_none() {
     assert_eq!(same, [true, true, false, false, false, true]);
     assert!(orders[2].1 != orders[3].1 && orders[3].1 != orders[4].1);
 }
+
+#[test]
+fn a_wallet_takes_up_little_memory() {
+    let mut agenda = agenda();
+    let bytes = |agenda: &Agenda| agenda.slots.bytes() + agenda.turns.bytes();
+    let list = jobs(0..3_000);
+    for (round, spread, most) in [(0, MINUTE, 90), (1, Duration::ZERO, 110), (2, MINUTE, 110)] {
+        let tick = MINUTE * round;
+        agenda.begin(&list, timing(tick, spread), tick);
+        // In the later rounds all are due at once.
+        agenda.take(tick);
+        assert!(bytes(&agenda) <= most * list.len(), "{} a wallet in round {round}", bytes(&agenda) / list.len());
+    }
+    // As many come as go, in every round.
+    for round in 3..24 {
+        let from = round as usize * 100;
+        agenda.begin(&jobs(from..from + 3_000), timing(MINUTE * round, MINUTE), MINUTE * round);
+    }
+    assert!(bytes(&agenda) <= 110 * list.len(), "{} a wallet after changes", bytes(&agenda) / list.len());
+    agenda.begin(&jobs(0..30), timing(MINUTE * 24, MINUTE), MINUTE * 24);
+    agenda.begin(&jobs(0..30), timing(MINUTE * 25, MINUTE), MINUTE * 25);
+    assert!(bytes(&agenda) <= 150 * 30, "{} a wallet when most are gone", bytes(&agenda) / 30);
+}

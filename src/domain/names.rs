@@ -96,6 +96,12 @@ impl Wallet {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether both are one text in memory, which is known without a look at it. Equal ones may be two.
+    #[must_use]
+    pub fn shares_text_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl FromStr for Wallet {
