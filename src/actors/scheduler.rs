@@ -20,7 +20,7 @@ use super::{ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
 use crate::domain::payout::AnomalyKind;
 use crate::domain::repetition::Repetition;
-use crate::domain::roster::{AddressKind, PoolWork, players_in, work_for};
+use crate::domain::roster::{AddressKind, Lists, PoolWork};
 use crate::domain::schedule::next_tick;
 use crate::domain::{Amount, PlayerId, Points, PoolName};
 use crate::metrics::SchedulerMetrics;
@@ -69,6 +69,8 @@ pub struct Scheduler {
     loading: bool,
     /// Pools that have not yet said whether they take their last poll.
     asked: HashSet<PoolName>,
+    /// What the pools were sent last, so that where nothing changed they are sent the same again.
+    lists: Lists,
     /// Cycles whose pools have not all finished.
     open: BTreeMap<u64, OpenCycle>,
     /// Players whose address was already complained about.
@@ -161,6 +163,7 @@ impl Scheduler {
             cycle: 0,
             loading: false,
             asked: HashSet::new(),
+            lists: Lists::default(),
             open: BTreeMap::new(),
             complained: HashSet::new(),
             failing: Repetition::default(),
@@ -259,8 +262,12 @@ impl Scheduler {
             return;
         }
         self.complain(&roster);
-        let work: Vec<PoolWork> = self.pools.iter().map(|pool| work_for(&pool.name, pool.addresses, &roster.players)).collect();
-        let players = players_in(&work) as u64;
+        // Taken out, so that nothing half done outlives a panic.
+        let mut lists = std::mem::take(&mut self.lists);
+        lists.take_up(roster);
+        let (work, players) = lists.work(self.pools.iter().map(|pool| (&pool.name, pool.addresses)));
+        self.lists = lists;
+        let players = players as u64;
         self.metrics.players = players;
         self.mention_nobody(players);
         self.report_taken(&work);
@@ -276,7 +283,7 @@ impl Scheduler {
                 self.refused(cycle, pool.name, PollRefused::Busy);
                 continue;
             }
-            let poll = PollNow { cycle, jobs: work.jobs.into(), tick: began, spread, finished: ctx.address().recipient() };
+            let poll = PollNow { cycle, jobs: work.jobs, tick: began, spread, finished: ctx.address().recipient() };
             let sent = pool.poll.send(poll);
             ctx.spawn(sent.into_actor(self).map(move |outcome, actor, _| {
                 actor.asked.remove(&pool.name);

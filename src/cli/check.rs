@@ -17,7 +17,7 @@ use super::table::{table, visible};
 use super::{Session, Stop};
 use crate::app::{connection_settings, pool_client};
 use crate::domain::Wallet;
-use crate::domain::roster::{Player, work_for};
+use crate::domain::roster::{Lists, Roster};
 use crate::notify::{self, Command, ConnectionEvent};
 use crate::pools::{Blame, PoolSpec};
 use crate::settings::{Backend, redact_url};
@@ -77,7 +77,7 @@ pub(super) async fn run(config: Option<PathBuf>, args: Args) -> Result<(), Stop>
     let mut lines = settings(&session);
     let (database, players) = database(&session).await;
     lines.push(database);
-    lines.extend(pools(&session, &players, args.wallet.as_ref()).await);
+    lines.extend(pools(&session, players, args.wallet.as_ref()).await);
     lines.push(game_server(&session).await);
     let failed = lines.iter().filter(|line| line.state == State::Failed).count();
     if args.json {
@@ -107,15 +107,15 @@ fn settings(session: &Session) -> Vec<Line> {
 }
 
 /// The database's line, and the players in it.
-async fn database(session: &Session) -> (Line, Vec<Player>) {
+async fn database(session: &Session) -> (Line, Roster) {
     let looked = tokio::time::timeout(DATABASE_MAX, look(session)).await;
     let (state, detail, players) =
-        looked.unwrap_or_else(|_| (State::Failed, format!("no answer within {} s", DATABASE_MAX.as_secs()), Vec::new()));
+        looked.unwrap_or_else(|_| (State::Failed, format!("no answer within {} s", DATABASE_MAX.as_secs()), Roster::default()));
     (Line::new("database", state, format!("{}: {detail}", session.settings.database_url)), players)
 }
 
-async fn look(session: &Session) -> (State, String, Vec<Player>) {
-    let nobody = |state, detail: String| (state, detail, Vec::new());
+async fn look(session: &Session) -> (State, String, Roster) {
+    let nobody = |state, detail: String| (state, detail, Roster::default());
     if let Some(file) = session.settings.database_url.sqlite_file().filter(|file| !file.exists()) {
         return nobody(State::Note, format!("there is no file {} yet; `run` makes it", file.display()));
     }
@@ -140,28 +140,29 @@ async fn look(session: &Session) -> (State, String, Vec<Player>) {
         (Err(error), _) => return nobody(State::Failed, error.to_string()),
     };
     if let Err(why) = writable {
-        return (State::Failed, why.to_string(), roster.players);
+        return (State::Failed, why.to_string(), roster);
     }
-    let state = if roster.players.is_empty() || !roster.unusable.is_empty() { State::Note } else { State::Ok };
+    let state = if roster.is_empty() || !roster.unusable.is_empty() { State::Note } else { State::Ok };
     let unusable = match roster.unusable.first() {
         Some((player, why)) => {
             format!("; {} addresses cannot be polled, the first is player {player}'s: {why}", roster.unusable.len())
         }
         None => String::new(),
     };
-    (state, format!("up to date, writable, {} verified players{unusable}", roster.players.len()), roster.players)
+    (state, format!("up to date, writable, {} verified players{unusable}", roster.len()), roster)
 }
 
-async fn pools(session: &Session, players: &[Player], wallet: Option<&Wallet>) -> Vec<Line> {
+async fn pools(session: &Session, players: Roster, wallet: Option<&Wallet>) -> Vec<Line> {
     let enabled: Vec<&PoolSpec> = session.pools.iter().filter(|pool| pool.enabled()).collect();
     if enabled.is_empty() {
         return vec![Line::new("pools", State::Failed, "none is enabled; `pool-poller pools list` shows them")];
     }
-    join_all(enabled.into_iter().map(|spec| async move {
+    let mut lists = Lists::default();
+    lists.take_up(players);
+    let (work, _) = lists.work(enabled.iter().map(|spec| (spec.name(), spec.address_source())));
+    join_all(enabled.into_iter().zip(work).map(|(spec, work)| async move {
         let part = format!("pool {}", spec.name());
-        let wallet = wallet
-            .cloned()
-            .or_else(|| work_for(spec.name(), spec.address_source(), players).jobs.into_iter().next().map(|job| job.wallet));
+        let wallet = wallet.cloned().or_else(|| work.jobs.first().map(|job| job.wallet.clone()));
         let Some(wallet) = wallet else {
             return Line::new(part, State::Note, "not asked: no verified player has an address there; --wallet names one");
         };

@@ -13,7 +13,7 @@ use super::{Session, Stop};
 use crate::app::{pool_client, rules, user_agent};
 use crate::domain::listed::Record;
 use crate::domain::payout::{Decision, decide, open};
-use crate::domain::roster::work_for;
+use crate::domain::roster::Lists;
 use crate::domain::{Amount, Counter, Listed, PlayerId, Wallet};
 use crate::pools::trial::{judge, shown_headers};
 use crate::pools::{Blame, Extracted, Failure, PoolSpec};
@@ -232,8 +232,10 @@ async fn whose(session: &Session, pool: &PoolSpec, wallet: &Wallet) -> Result<Op
         return Err("its tables are not up to date".to_owned());
     }
     let roster = store::load_roster(&db).await.map_err(|error| error.to_string())?;
-    let work = work_for(pool.name(), pool.address_source(), &roster.players);
-    let player = work.jobs.iter().find(|job| job.wallet == *wallet).map(|job| job.player);
+    let mut lists = Lists::default();
+    lists.take_up(roster);
+    let (work, _) = lists.work([(pool.name(), pool.address_source())]);
+    let player = work.iter().flat_map(|work| work.jobs.iter()).find(|job| job.wallet == *wallet).map(|job| job.player);
     Ok(player.map(|player| (Book::new(db, Arc::new(rules(&session.settings)), true), player)))
 }
 

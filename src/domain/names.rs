@@ -1,5 +1,6 @@
 //! Names and identities, each a type of its own so that none can be put in another's place.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -56,6 +57,12 @@ impl FromStr for PoolName {
     }
 }
 
+impl Borrow<str> for PoolName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A currency's ticker in upper case: `ADVC`, `BTC`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -102,16 +109,16 @@ impl Wallet {
     pub fn shares_text_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
-}
 
-impl FromStr for Wallet {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
+    /// Whether a text is an address, without making one of it.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn check(text: &str) -> Result<(), NameError> {
         let printable = text.chars().all(|c| !c.is_control() && !c.is_whitespace());
         // 255 characters is the width of the column that the original service made.
         if !text.is_empty() && text.chars().count() <= 255 && printable {
-            Ok(Self(text.into()))
+            Ok(())
         } else {
             Err(NameError {
                 what: "wallet address",
@@ -119,6 +126,14 @@ impl FromStr for Wallet {
                 allowed: "1 to 255 printable characters without white space",
             })
         }
+    }
+}
+
+impl FromStr for Wallet {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::check(text).map(|()| Self(text.into()))
     }
 }
 

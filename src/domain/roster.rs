@@ -1,21 +1,16 @@
 //! Who is polled where: which wallet stands for which player on which pool.
 //!
-//! Promises that one wallet on one pool stands for at most one player at a time, so that no payout is credited to two.
+//! A [`Roster`] is what the database has, read anew for every cycle because the game writes there whenever it likes. It is made
+//! to be thrown away: all its addresses are one text. [`Lists`] keeps what is polled from cycle to cycle.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::names::{PlayerId, PoolName, Wallet};
+use super::names::{NameError, PlayerId, PoolName, Wallet};
 
-/// A verified, active player as the database has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Player {
-    /// `players.id`.
-    pub id: PlayerId,
-    /// `players.wallet_address`, unless it is no address at all.
-    pub wallet: Option<Wallet>,
-    /// The addresses of `player_wallets`.
-    pub pool_wallets: BTreeMap<PoolName, Wallet>,
-}
+mod lists;
+
+pub use lists::{Lists, PoolWork};
 
 /// Which of a player's addresses a pool is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -37,71 +32,113 @@ pub struct PollJob {
     pub wallet: Wallet,
 }
 
-/// The work for one pool.
+/// The verified, active players and their addresses, and what of them cannot be polled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PoolWork {
-    /// One job a wallet.
-    pub jobs: Vec<PollJob>,
-    /// Players whose wallet is another player's already; they are not polled and a person should see it.
-    pub taken: Vec<PollJob>,
+pub struct Roster {
+    /// All addresses, one behind the other.
+    texts: String,
+    /// In the order of their ids, with the ADVC wallet.
+    players: Vec<Row>,
+    /// The addresses that were given for one pool, as they were added.
+    pools: BTreeMap<PoolName, Vec<Row>>,
+    /// Addresses in the database that are no addresses, with the reason: `player 7: …`.
+    pub unusable: Vec<(PlayerId, String)>,
 }
 
-/// Works out what to ask `pool` about. An ADVC wallet, which the game has proven to be the player's, wins over an address of the
-/// same text that was given for the pool, and among equals the player with the lower id.
-#[must_use]
-pub fn work_for(pool: &PoolName, addresses: AddressKind, players: &[Player]) -> PoolWork {
-    let explicit = players.iter().filter_map(|player| Some((player, player.pool_wallets.get(pool)?)));
-    let fallback = players
-        .iter()
-        .filter(|player| addresses == AddressKind::Player && !player.pool_wallets.contains_key(pool))
-        .filter_map(|player| Some((player, player.wallet.as_ref()?)));
-    let mut claimed: HashSet<&Wallet> = HashSet::with_capacity(players.len());
-    let mut work = PoolWork::default();
-    for (player, wallet) in fallback.chain(explicit) {
-        let job = PollJob { player: player.id, wallet: wallet.clone() };
-        if claimed.insert(wallet) { work.jobs.push(job) } else { work.taken.push(job) }
-    }
-    work
+/// A player's address in `texts`. An empty one is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Row {
+    player: PlayerId,
+    start: u32,
+    bytes: u16,
 }
 
-/// How many wallets each player has work for, for a summary.
-#[must_use]
-pub fn players_in(work: &[PoolWork]) -> usize {
-    let mut seen: HashMap<PlayerId, ()> = HashMap::new();
-    for job in work.iter().flat_map(|work| &work.jobs) {
-        seen.insert(job.player, ());
+impl Row {
+    fn range(self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start + usize::from(self.bytes)
     }
-    seen.len()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn player(id: i32, wallet: &str, zpool: Option<&str>) -> Player {
-        let pool_wallets = zpool.map(|address| ("zpool".parse().unwrap(), address.parse().unwrap())).into_iter().collect();
-        Player { id: PlayerId(id), wallet: wallet.parse().ok(), pool_wallets }
+impl Roster {
+    /// Takes in a player with the address in `players.wallet_address`. The players come in the order of their ids.
+    pub fn add_player(&mut self, player: PlayerId, address: &str) {
+        let row = match self.put(player, address) {
+            Ok(row) => row,
+            Err(error) => {
+                self.unusable.push((player, error.to_string()));
+                Row { player, start: 0, bytes: 0 }
+            }
+        };
+        self.players.push(row);
     }
 
-    fn asked(work: &PoolWork) -> Vec<(i32, &str)> {
-        work.jobs.iter().map(|job| (job.player.0, job.wallet.as_str())).collect()
+    /// Takes in an address of `player_wallets`, when all players are there. Another player's than theirs is passed over; of two
+    /// for one player and pool the last one counts.
+    pub fn add_pool_wallet(&mut self, player: PlayerId, pool: &str, address: &str) {
+        if self.players.binary_search_by_key(&player, |row| row.player).is_err() {
+            return;
+        }
+        let parsed = if self.pools.contains_key(pool) { Ok(None) } else { pool.parse::<PoolName>().map(Some) };
+        let row = self.put(player, address);
+        for error in [parsed.as_ref().err(), row.as_ref().err()].into_iter().flatten() {
+            self.unusable.push((player, error.to_string()));
+        }
+        let (Ok(new), Ok(row)) = (parsed, row) else { return };
+        if let Some(new) = new {
+            self.pools.insert(new, Vec::new());
+        }
+        if let Some(rows) = self.pools.get_mut(pool) {
+            rows.push(row);
+        }
     }
 
-    #[test]
-    fn a_pool_is_asked_about_its_own_address_and_else_about_the_advc_wallet() {
-        let players = [player(1, "A", None), player(2, "B", Some("btc2")), player(3, "", None)];
-        let zpool = "zpool".parse().unwrap();
-        assert_eq!(asked(&work_for(&zpool, AddressKind::Player, &players)), [(1, "A"), (2, "btc2")]);
-        assert_eq!(asked(&work_for(&zpool, AddressKind::Payout, &players)), [(2, "btc2")]);
-        assert_eq!(asked(&work_for(&"rplant".parse().unwrap(), AddressKind::Player, &players)), [(1, "A"), (2, "B")]);
+    fn put(&mut self, player: PlayerId, address: &str) -> Result<Row, NameError> {
+        Wallet::check(address)?;
+        // Four gigabytes of addresses are more than fit into memory elsewhere.
+        let start = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        self.texts.push_str(address);
+        Ok(Row { player, start, bytes: u16::try_from(address.len()).unwrap_or_default() })
     }
 
-    #[test]
-    fn one_wallet_stands_for_one_player() {
-        let players = [player(1, "A", None), player(2, "B", Some("A"))];
-        let work = work_for(&"zpool".parse().unwrap(), AddressKind::Player, &players);
-        assert_eq!(asked(&work), [(1, "A")], "the proven wallet is its owner's");
-        assert_eq!(work.taken, [PollJob { player: PlayerId(2), wallet: "A".parse().unwrap() }]);
-        assert_eq!(players_in(&[work]), 1);
+    /// How many players there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.players.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.players.is_empty()
+    }
+
+    /// The players and their ADVC wallets, where they have one, in the order of their ids.
+    pub fn players(&self) -> impl ExactSizeIterator<Item = (PlayerId, Option<&str>)> {
+        self.players.iter().map(|row| (row.player, self.text(*row)))
+    }
+
+    /// The pools for which addresses were given.
+    fn pools(&self) -> impl Iterator<Item = &PoolName> {
+        self.pools.keys()
+    }
+
+    /// The players with an address for `pool` and that address, as they were added.
+    pub fn pool_wallets(&self, pool: &PoolName) -> impl ExactSizeIterator<Item = (PlayerId, Option<&str>)> {
+        self.pools.get(pool).map(Vec::as_slice).unwrap_or_default().iter().map(|row| (row.player, self.text(*row)))
+    }
+
+    /// Puts what [`pool_wallets`](Self::pool_wallets) answers in the order of the players, one for each.
+    fn sort(&mut self) {
+        for rows in self.pools.values_mut() {
+            // Stable, and the last one first: it is the one that stays.
+            rows.reverse();
+            rows.sort_by_key(|row| row.player);
+            rows.dedup_by_key(|row| row.player);
+        }
+    }
+
+    fn text(&self, row: Row) -> Option<&str> {
+        self.texts.get(row.range()).filter(|text| !text.is_empty())
     }
 }

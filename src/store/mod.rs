@@ -31,11 +31,12 @@ pub mod verify;
 mod writable;
 mod write;
 
+pub use crate::domain::roster::Roster;
 pub use connect::connect;
 pub(crate) use error::advice;
 pub use error::{Next, StoreError, is_away};
 pub use progress::{Observer, Progress};
-pub use roster::{Roster, load_roster};
+pub use roster::load_roster;
 pub use schema::{SchemaState, migrate, schema_state};
 pub use writable::{check_writable, write_once};
 

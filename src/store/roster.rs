@@ -1,63 +1,61 @@
 //! The players to poll.
 
-use std::collections::HashMap;
-
 use entity::{player_wallets, players};
+use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::{StoreError, as_text};
-use crate::domain::roster::Player;
-use crate::domain::{PlayerId, PoolName, Wallet};
+use crate::domain::PlayerId;
+use crate::domain::roster::Roster;
 
-/// The verified, active players, and what of them cannot be polled.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Roster {
-    /// In the order of their ids.
-    pub players: Vec<Player>,
-    /// Addresses in the database that are no addresses, with the reason: `player 7: …`.
-    pub unusable: Vec<(PlayerId, String)>,
-}
+/// So many rows are taken up at once, before others on the thread have their turn.
+const ROWS_AT_ONCE: usize = 256;
 
-/// Loads every verified, active player with all addresses.
+/// Loads every verified, active player with all addresses, row by row.
 ///
 /// # Errors
 /// When the database cannot be asked.
 pub async fn load_roster(db: &DatabaseConnection) -> Result<Roster, StoreError> {
-    let polled = || players::Column::Verified.eq(true).and(players::Column::Active.eq(true));
-    let rows: Vec<(i32, String)> = players::Entity::find()
+    let polled = players::Column::Verified.eq(true).and(players::Column::Active.eq(true));
+    // On SQLite the game can put anything into a column; what is no address is told in the roster and holds up nobody.
+    let text = |column| as_text(db.get_database_backend(), column);
+    let mut rows = players::Entity::find()
         .select_only()
         .column(players::Column::Id)
-        // On SQLite the game can put anything into a column; what is no address is told below and holds up nobody.
-        .column_as(as_text(db.get_database_backend(), players::Column::WalletAddress), "wallet_address")
-        .filter(polled())
+        .column_as(text(players::Column::WalletAddress), "wallet_address")
+        .filter(polled)
         .order_by_asc(players::Column::Id)
-        .into_tuple()
-        .all(db)
+        .into_tuple::<(i32, String)>()
+        .stream(db)
         .await?;
-    let mut roster = Roster::default();
-    let mut at: HashMap<i32, usize> = HashMap::with_capacity(rows.len());
-    for (id, address) in rows {
-        let wallet = usable::<Wallet>(&mut roster.unusable, id, &address);
-        at.insert(id, roster.players.len());
-        roster.players.push(Player { id: PlayerId(id), wallet, pool_wallets: Default::default() });
+    let (mut roster, mut count) = (Roster::default(), 0);
+    while let Some((id, address)) = rows.try_next().await? {
+        roster.add_player(PlayerId(id), &address);
+        pause(&mut count).await;
     }
-    for row in player_wallets::Entity::find().order_by_asc(player_wallets::Column::Id).all(db).await? {
-        let Some(player) = at.get(&row.player_id).and_then(|index| roster.players.get_mut(*index)) else { continue };
-        let pool = usable::<PoolName>(&mut roster.unusable, row.player_id, &row.pool_name);
-        let wallet = usable::<Wallet>(&mut roster.unusable, row.player_id, &row.address);
-        if let (Some(pool), Some(wallet)) = (pool, wallet) {
-            player.pool_wallets.insert(pool, wallet);
-        }
+    drop(rows);
+    let text = |column| as_text(db.get_database_backend(), column);
+    let mut rows = player_wallets::Entity::find()
+        .select_only()
+        .column(player_wallets::Column::PlayerId)
+        .column_as(text(player_wallets::Column::PoolName), "pool_name")
+        .column_as(text(player_wallets::Column::Address), "address")
+        .order_by_asc(player_wallets::Column::Id)
+        .into_tuple::<(i32, String, String)>()
+        .stream(db)
+        .await?;
+    while let Some((player, pool, address)) = rows.try_next().await? {
+        roster.add_pool_wallet(PlayerId(player), &pool, &address);
+        pause(&mut count).await;
     }
     Ok(roster)
 }
 
-/// Parses a stored text, noting why where it cannot be.
-fn usable<T: std::str::FromStr<Err: std::fmt::Display>>(
-    unusable: &mut Vec<(PlayerId, String)>,
-    player: i32,
-    text: &str,
-) -> Option<T> {
-    text.parse().map_err(|error: T::Err| unusable.push((PlayerId(player), error.to_string()))).ok()
+/// The rows may come faster than they are taken up, and would then keep the thread to themselves.
+async fn pause(count: &mut usize) {
+    *count += 1;
+    if count.is_multiple_of(ROWS_AT_ONCE) {
+        tokio::task::yield_now().await;
+    }
 }

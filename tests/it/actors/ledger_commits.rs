@@ -122,7 +122,7 @@ async fn a_decision_of_the_operator_is_seen_in_the_cycle_after_it_also_while_a_c
     let lock = bench.lock().await;
     let running = Pending::spawn(bench.record("b", &[(2, "1")]));
     let roster = bench.ledger.send(pool_poller::actors::ledger::LoadRoster).await.expect("a living ledger");
-    assert_eq!(roster.expect("the players").players.len(), 6, "reading does not wait for the commit");
+    assert_eq!(roster.expect("the players").len(), 6, "reading does not wait for the commit");
     assert!(!running.is_there());
     lock.rollback().await.expect("the lock is released");
     running.get().await.expect("stored");

@@ -12,13 +12,13 @@ use pool_poller::actors::pool::{PollNow, PollRefused, PollReport};
 use pool_poller::actors::scheduler::{CycleSummary, Mode, PollFinished, PoolSlot, Reconfigure, Scheduler};
 use pool_poller::actors::supervision::{Fatal, Fuse, Supervision};
 use pool_poller::clock::Clock;
-use pool_poller::domain::roster::{AddressKind, Player};
+use pool_poller::domain::roster::AddressKind;
 use pool_poller::domain::{Amount, Points, PoolName};
 use pool_poller::store::Roster;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::bench::{neighbour, player, wallet};
+use super::bench::{neighbour, player};
 
 /// A pool that the test plays: it takes one poll at a time and finishes it after `work`.
 pub(crate) struct FakePool {
@@ -124,9 +124,17 @@ pub(crate) struct FakeLedger {
 
 /// The players 1 to `count`, with the wallets W1, W2 …
 pub(crate) fn players(count: usize) -> Roster {
-    let all =
-        (1..=count).map(|id| Player { id: player(id), wallet: Some(wallet(&format!("W{id}"))), pool_wallets: BTreeMap::new() });
-    Roster { players: all.collect(), unusable: Vec::new() }
+    let wallets: Vec<String> = (1..=count).map(|id| format!("W{id}")).collect();
+    players_with(&wallets)
+}
+
+/// The players from 1 on, with these wallets.
+pub(crate) fn players_with(wallets: &[impl AsRef<str>]) -> Roster {
+    let mut roster = Roster::default();
+    for (id, wallet) in (1..).zip(wallets) {
+        roster.add_player(player(id), wallet.as_ref());
+    }
+    roster
 }
 
 pub(crate) struct Bench {

@@ -1,12 +1,14 @@
 //! What the scheduler makes of the players, and what it says about them.
 
+use std::sync::Arc;
+
 use pool_poller::domain::payout::AnomalyKind;
 use pool_poller::domain::roster::AddressKind;
 use pool_poller::store::book::{AnomalyReport, Observation};
 
 use super::bench::{figure, paused, player, pool, secs, wait, wallet};
 use super::log::Log;
-use super::scheduler_bench::{Around, Bench, FakePool, players};
+use super::scheduler_bench::{Around, Bench, FakePool, players, players_with};
 
 use pool_poller::actors::scheduler::Mode;
 
@@ -15,7 +17,7 @@ fn each_pool_is_sent_the_wallets_that_it_knows() {
     paused(async {
         let (advc, btc) = (FakePool::new("advc"), FakePool::new("btc"));
         let mut roster = players(3);
-        roster.players[1].pool_wallets.insert(pool("btc"), wallet("bc1two"));
+        roster.add_pool_wallet(player(2), "btc", "bc1two");
         let mut around = Around::new(&[&advc, &btc], roster);
         around.slots[1].addresses = AddressKind::Payout;
         let _bench = around.start(Mode::Every(secs(60)));
@@ -41,6 +43,9 @@ fn a_change_of_the_players_is_seen_at_the_next_cycle() {
         wait(secs(60)).await;
         let counts: Vec<usize> = one.polls.borrow().iter().map(|(_, poll)| poll.jobs.len()).collect();
         assert_eq!(counts, [1, 5, 2]);
+        wait(secs(60)).await;
+        let list = |cycle: usize| Arc::clone(&one.polls.borrow()[cycle].1.jobs);
+        assert!(Arc::ptr_eq(&list(2), &list(3)), "without a change, it is the same list");
         assert_eq!(figure(&bench.metrics().await, "/players"), 2);
     });
 }
@@ -49,9 +54,7 @@ fn a_change_of_the_players_is_seen_at_the_next_cycle() {
 fn a_wallet_that_is_taken_is_asked_for_once_and_reported_as_an_anomaly() {
     paused(async {
         let one = FakePool::new("a");
-        let mut roster = players(3);
-        roster.players[2].wallet = Some(wallet("W1"));
-        let bench = Bench::every_minute(&[&one], roster);
+        let bench = Bench::every_minute(&[&one], players_with(&["W1", "W2", "W1"]));
         wait(secs(1)).await;
         let asked: Vec<i32> = one.polls.borrow()[0].1.jobs.iter().map(|job| job.player.0).collect();
         assert_eq!(asked, [1, 2], "the wallet stands for the player with the lower id");

@@ -36,7 +36,7 @@ async fn a_player_inserted_by_the_game_is_polled_and_awarded(bench: Bench) {
     assert_eq!(short.last_mining_event, None);
     bench.execute(&format!("UPDATE players SET verified = {yes} WHERE username = 'short'")).await;
     let roster = load_roster(&bench.db).await.expect("a roster");
-    assert_eq!(roster.players.iter().map(|player| player.id).collect::<Vec<_>>(), [PlayerId(1), PlayerId(3)]);
+    assert_eq!(roster.players().map(|(player, _)| player).collect::<Vec<_>>(), [PlayerId(1), PlayerId(3)]);
     let mut book = bench.book();
     for paid in ["10", "11.5"] {
         record(&mut book, &[seen(1, "Wfull", paid), seen(2, "Wn", paid), seen(3, "Wshort", paid)].concat()).await;
@@ -109,9 +109,9 @@ async fn a_player_who_can_not_be_polled_hinders_nobody(bench: Bench) {
         )
         .await;
     let roster = load_roster(&bench.db).await.expect("a roster");
-    let wallets: Vec<Option<&str>> =
-        roster.players.iter().map(|player| player.wallet.as_ref().map(|wallet| wallet.as_str())).collect();
+    let wallets: Vec<Option<&str>> = roster.players().map(|(_, wallet)| wallet).collect();
     assert_eq!(wallets, [None, None, Some("Wc")]);
-    assert_eq!(roster.players[0].pool_wallets.len(), 1);
+    let zpool: Vec<(PlayerId, Option<&str>)> = roster.pool_wallets(&"zpool".parse().expect("a name")).collect();
+    assert_eq!(zpool, [(PlayerId(1), Some("bc1a"))]);
     assert_eq!(roster.unusable.iter().map(|(player, _)| player.0).collect::<Vec<_>>(), [1, 2, 3, 3]);
 }

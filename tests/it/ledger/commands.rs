@@ -147,8 +147,8 @@ async fn a_pool_wallet_is_set_shown_and_removed(engine: Engine) {
     bench.say(&["players", "wallet", "ann", "zpool", "bc1qother"]);
     bench.say(&["players", "wallet", "bob", "zpool", "bc1qann"]);
     let roster = pool_poller::store::load_roster(&bench.db).await.unwrap();
-    let wallets: Vec<_> = roster.players.iter().map(|player| player.pool_wallets.values().next().unwrap().to_string()).collect();
-    assert_eq!(wallets, ["bc1qother", "bc1qann"]);
+    let wallets: Vec<Option<&str>> = roster.pool_wallets(&"zpool".parse().unwrap()).map(|(_, wallet)| wallet).collect();
+    assert_eq!(wallets, [Some("bc1qother"), Some("bc1qann")]);
     bench.say(&["players", "wallet", "ann", "zpool", "--remove"]);
     assert!(bench.say(&["players", "wallet", "ann", "zpool"]).contains("no address of its own"));
     for (arguments, code) in [
