@@ -72,6 +72,17 @@ fn where_nothing_has_changed_the_lists_are_the_same_ones_and_else_the_texts_are(
     assert!(kept.clone().count() == 2 && kept.clone().all(|(one, other)| one.wallet.shares_text_with(&other.wallet)));
 }
 
+#[test]
+fn whoever_is_gone_is_not_asked_about() {
+    let mut lists = Lists::default();
+    lists.take_up(roster(&[(1, "A", "btc1"), (5, "B", "btc5")]));
+    work(&mut lists, "rplant", AddressKind::Player);
+    // As many players as before, and nothing of them that was not there before.
+    lists.take_up(roster(&[(1, "A", "btc1"), (2, "", "")]));
+    assert_eq!(asked(&work(&mut lists, "rplant", AddressKind::Player).jobs), [(1, "A")]);
+    assert_eq!(asked(&work(&mut lists, "zpool", AddressKind::Player).jobs), [(1, "btc1")]);
+}
+
 /// The same written simply, from scratch for every roster.
 fn model(players: &[(i32, String, String)], name: &str, addresses: AddressKind) -> (Vec<PollJob>, Vec<PollJob>) {
     let given = |zpool: &str| name == "zpool" && !zpool.is_empty();
