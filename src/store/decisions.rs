@@ -16,7 +16,8 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 
-use super::write::{lock_players, money, store_totals};
+use super::totals::{lock_players, store_totals};
+use super::write::money;
 use super::{Next, StoreError, as_text};
 use crate::domain::{Amount, EventId, PlayerId, Points, Rate};
 

@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDateTime};
 use entity::Money;
 use entity::listed_payouts;
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{
-    ActiveValue::{NotSet, Set},
-    ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use super::StoreError;
+use super::bulk::{Bulk, Kind};
+use super::cells::Cell;
 use super::positions::Key;
-use super::write::{ROWS_PER_STATEMENT, inserted, money};
+use super::write::ROWS_PER_STATEMENT;
 use crate::domain::listed::{Fresh, Known, Record};
 use crate::domain::{Amount, Listed};
 
@@ -36,70 +35,68 @@ pub(super) async fn load(
             }
         }
     }
-    let wallets: Vec<(&Key, BTreeSet<&str>)> = unknown.into_iter().collect();
-    let mut at = 0;
-    while at < wallets.len() {
-        // As many wallets as fit into one statement together; one alone is asked for in several.
-        let mut ids = 0;
-        let fitting = wallets[at..].iter().take_while(|(_, named)| {
-            ids += named.len() + 1;
-            ids <= ROWS_PER_STATEMENT
-        });
-        let until = at + fitting.count().max(1);
-        load_some(db, &wallets[at..until], records).await?;
-        at = until;
+    let keys: Vec<&Key> = unknown.keys().copied().collect();
+    let ids: Vec<(usize, &str)> =
+        unknown.values().enumerate().flat_map(|(wallet, ids)| ids.iter().map(move |id| (wallet, *id))).collect();
+    let mut rows = Vec::new();
+    for (first, chunk) in (0..).step_by(ROWS_PER_STATEMENT).zip(keys.chunks(ROWS_PER_STATEMENT)) {
+        let mut wanted = NEWEST.rows(db, chunk.len());
+        for (wallet, (pool, address)) in (first..).zip(chunk) {
+            wanted.add([number(wallet), pool.as_str().into(), address.as_str().into()]);
+        }
+        rows.extend(wanted.query(db, &[]).await?);
+    }
+    for chunk in ids.chunks(ROWS_PER_STATEMENT) {
+        let mut wanted = NAMED.rows(db, chunk.len());
+        for (wallet, id) in chunk {
+            let Some((pool, address)) = keys.get(*wallet) else { continue };
+            wanted.add([number(*wallet), pool.as_str().into(), address.as_str().into(), (*id).into()]);
+        }
+        rows.extend(wanted.query(db, &[]).await?);
+    }
+    for key in &keys {
+        records.entry((*key).clone()).or_default();
+    }
+    for row in rows {
+        let wallet: i64 = row.try_get_by(0)?;
+        let Some(record) = usize::try_from(wallet).ok().and_then(|wallet| records.get_mut(*keys.get(wallet)?)) else { continue };
+        let id: i64 = row.try_get_by(1)?;
+        let read = |index: usize, column: &str| {
+            let money: Money = row.try_get_by(index)?;
+            Amount::from_decimal(money.0)
+                .ok_or_else(|| StoreError::Content(format!("listed_payouts.{column} of row {id} is out of range")))
+        };
+        let number: i64 = row.try_get_by(2)?;
+        if number > record.number {
+            record.number = number;
+            record.total = read(3, "total")?;
+        }
+        record.known.insert(row.try_get_by(5)?, Known { amount: read(4, "amount")?, source: row.try_get_by(6)? });
     }
     Ok(())
 }
 
-async fn load_some(
-    db: &impl ConnectionTrait,
-    wallets: &[(&Key, BTreeSet<&str>)],
-    records: &mut HashMap<Key, Record>,
-) -> Result<(), StoreError> {
-    use listed_payouts::Column;
-    let mut by_pool: BTreeMap<&str, (Vec<&str>, BTreeSet<&str>)> = BTreeMap::new();
-    for ((pool, wallet), ids) in wallets {
-        let (addresses, named) = by_pool.entry(pool.as_str()).or_default();
-        addresses.push(wallet.as_str());
-        named.extend(ids);
-    }
-    let keys: HashMap<(&str, &str), &Key> = wallets.iter().map(|(key, _)| ((key.0.as_str(), key.1.as_str()), *key)).collect();
-    for (key, _) in wallets {
-        records.entry((*key).clone()).or_default();
-    }
-    for (pool, (addresses, named)) in by_pool {
-        let of_wallets = || Condition::all().add(Column::PoolName.eq(pool)).add(Column::Address.is_in(addresses.iter().copied()));
-        let newest = Query::select()
-            .columns([Column::Address])
-            .expr(Expr::col(Column::Number).max())
-            .from(listed_payouts::Entity)
-            .cond_where(of_wallets())
-            .group_by_col(Column::Address)
-            .to_owned();
-        let newest = Expr::tuple([Expr::col(Column::Address), Expr::col(Column::Number)]).in_subquery(newest);
-        let mut rows = listed_payouts::Entity::find().filter(of_wallets()).filter(newest).all(db).await?;
-        let named: Vec<&str> = named.into_iter().collect();
-        for ids in named.chunks(ROWS_PER_STATEMENT) {
-            let some = listed_payouts::Entity::find().filter(of_wallets()).filter(Column::TxId.is_in(ids.iter().copied()));
-            rows.extend(some.all(db).await?);
-        }
-        for row in rows {
-            let Some(key) = keys.get(&(row.pool_name.as_str(), row.address.as_str())) else { continue };
-            let record = records.entry((*key).clone()).or_default();
-            let read = |money: Money, column: &str| {
-                Amount::from_decimal(money.0)
-                    .ok_or_else(|| StoreError::Content(format!("listed_payouts.{column} of row {} is out of range", row.id)))
-            };
-            if row.number > record.number {
-                record.number = row.number;
-                record.total = read(row.total, "total")?;
-            }
-            let known = Known { amount: read(row.amount, "amount")?, source: row.source.clone() };
-            record.known.insert(row.tx_id.clone(), known);
-        }
-    }
-    Ok(())
+/// The newest payout of each wallet, which knows the sum.
+static NEWEST: Bulk = Bulk::new(
+    "SELECT v.column1, listed_payouts.id, number, total, amount, tx_id, source FROM {rows} CROSS JOIN listed_payouts \
+     WHERE listed_payouts.pool_name = v.column2 AND listed_payouts.address = v.column3 AND listed_payouts.number = \
+         (SELECT MAX(newest.number) FROM listed_payouts AS newest \
+          WHERE newest.pool_name = v.column2 AND newest.address = v.column3)",
+    &[],
+    &[Kind::BigInteger, Kind::Text, Kind::Text],
+);
+
+/// The payouts of wallets by their ids.
+static NAMED: Bulk = Bulk::new(
+    "SELECT v.column1, listed_payouts.id, number, total, amount, tx_id, source FROM {rows} CROSS JOIN listed_payouts \
+     WHERE listed_payouts.pool_name = v.column2 AND listed_payouts.address = v.column3 AND listed_payouts.tx_id = v.column4",
+    &[],
+    &[Kind::BigInteger, Kind::Text, Kind::Text, Kind::Text],
+);
+
+/// Where a wallet stands among those that are asked about.
+fn number(wallet: usize) -> Cell<'static> {
+    i64::try_from(wallet).ok().into()
 }
 
 /// A payout to insert.
@@ -113,24 +110,32 @@ pub(super) struct PayoutDraft {
 /// Inserts payouts that nobody has recorded yet. Whoever comes second with one of them, or with the same number, changes
 /// nothing and reads again.
 pub(super) async fn insert(db: &DatabaseTransaction, drafts: &mut [PayoutDraft], now: NaiveDateTime) -> Result<(), StoreError> {
+    // A conflict inserts nothing.
+    static INSERT: Bulk = Bulk::new(
+        "INSERT INTO listed_payouts (seen_at, pool_name, address, tx_id, number, amount, total, source, paid_at) \
+         SELECT {}, v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8 \
+         FROM {rows} WHERE TRUE ON CONFLICT DO NOTHING",
+        &[Kind::Time],
+        &[Kind::Text, Kind::Text, Kind::Text, Kind::BigInteger, Kind::Money, Kind::Money, Kind::Text, Kind::Time],
+    );
     // In one order, so that two processes that insert the same payouts do not wait for each other in a ring.
     drafts.sort_by(|one, other| (&one.key, one.fresh.number).cmp(&(&other.key, other.fresh.number)));
     for chunk in drafts.chunks(ROWS_PER_STATEMENT) {
-        let rows = chunk.iter().map(|draft| listed_payouts::ActiveModel {
-            id: NotSet,
-            pool_name: Set(draft.key.0.to_string()),
-            address: Set(draft.key.1.to_string()),
-            tx_id: Set(draft.fresh.payout.id.clone()),
-            number: Set(draft.fresh.number),
-            amount: Set(money(draft.fresh.payout.amount)),
-            total: Set(money(draft.fresh.total)),
-            source: Set(draft.source.clone()),
-            paid_at: Set(draft.fresh.payout.time.and_then(|time| Some(DateTime::from_timestamp(time, 0)?.naive_utc()))),
-            seen_at: Set(now),
-        });
-        let nothing = OnConflict::new().do_nothing().to_owned();
-        let rows = inserted(listed_payouts::Entity::insert_many(rows).on_conflict(nothing).exec_with_returning(db).await)?;
-        if rows.len() != chunk.len() {
+        let mut rows = INSERT.rows(db, chunk.len());
+        for draft in chunk {
+            let payout = &draft.fresh.payout;
+            rows.add([
+                draft.key.0.as_str().into(),
+                draft.key.1.as_str().into(),
+                payout.id.as_str().into(),
+                draft.fresh.number.into(),
+                payout.amount.into(),
+                draft.fresh.total.into(),
+                draft.source.as_str().into(),
+                payout.time.and_then(|time| Some(DateTime::from_timestamp(time, 0)?.naive_utc())).into(),
+            ]);
+        }
+        if rows.execute(db, &[now.into()]).await? != chunk.len() as u64 {
             return Err(StoreError::Stale);
         }
     }

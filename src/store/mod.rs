@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod book;
 mod bulk;
+mod cells;
 mod connect;
 pub mod decisions;
 mod error;
@@ -27,6 +28,7 @@ pub mod reversal;
 mod roster;
 mod schema;
 pub mod takeover;
+mod totals;
 pub mod verify;
 mod writable;
 mod write;

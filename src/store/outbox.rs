@@ -9,11 +9,11 @@ use entity::{Money, mining_events};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, DbBackend, EntityTrait as _, FromQueryResult,
-    PaginatorTrait as _, QueryFilter as _, QueryResult, Statement, Value,
+    PaginatorTrait as _, QueryFilter as _, QueryResult, Statement,
 };
 
 use super::StoreError;
-use super::bulk::{BulkUpdate, Kind};
+use super::bulk::{Bulk, Kind};
 use crate::domain::{Amount, EventId, PlayerId, Points, PoolName};
 
 /// Players that one look visits at most.
@@ -230,18 +230,17 @@ pub async fn waiting(db: &DatabaseConnection) -> Result<u64, StoreError> {
 /// # Errors
 /// When the database cannot be asked; marking again later is safe.
 pub async fn mark_notified(db: &DatabaseConnection, acknowledged: &[EventId]) -> Result<(), StoreError> {
+    static MARK: Bulk = Bulk::new(
+        "UPDATE mining_events SET notified = TRUE, next_attempt_at = NULL FROM {rows} WHERE mining_events.event_id = v.column1",
+        &[],
+        &[Kind::Text],
+    );
     for chunk in acknowledged.chunks(IDS_PER_STATEMENT) {
-        let Some(last) = chunk.last() else { continue };
-        // Each number of ids is a statement of its own, which the driver keeps prepared on each connection: a few lengths, filled
-        // up with an id that is there already, take the place of hundreds.
-        let padding = std::iter::repeat_n(last, chunk.len().next_power_of_two() - chunk.len());
-        let ids = chunk.iter().chain(padding).map(EventId::to_string);
-        mining_events::Entity::update_many()
-            .col_expr(mining_events::Column::Notified, Expr::value(true))
-            .col_expr(mining_events::Column::NextAttemptAt, Expr::value(None::<NaiveDateTime>))
-            .filter(mining_events::Column::EventId.is_in(ids))
-            .exec(db)
-            .await?;
+        let mut rows = MARK.rows(db, chunk.len());
+        for event_id in chunk {
+            rows.add([event_id.to_string().into()]);
+        }
+        rows.execute_repeatable(db, &[]).await?;
     }
     Ok(())
 }
@@ -251,17 +250,19 @@ pub async fn mark_notified(db: &DatabaseConnection, acknowledged: &[EventId]) ->
 /// # Errors
 /// When the database cannot be asked; they are then sent again sooner than they should be, which is safe.
 pub async fn record_attempts(db: &DatabaseConnection, attempts: &[Attempt]) -> Result<(), StoreError> {
-    const UPDATE: BulkUpdate = BulkUpdate {
-        table: "mining_events",
-        set: "delivery_attempts = delivery_attempts + 1, next_attempt_at = v.column2, delivery_dead = v.column3",
-        on: "mining_events.event_id = v.column1 AND mining_events.notified = FALSE",
-        kinds: &[Kind::Text, Kind::Time, Kind::Boolean],
-    };
-    let rows = attempts
-        .iter()
-        .map(|attempt| -> Vec<Value> { vec![attempt.event_id.to_string().into(), attempt.next_at.into(), attempt.dead.into()] })
-        .collect();
-    UPDATE.run(db, rows).await?;
+    static COUNT: Bulk = Bulk::new(
+        "UPDATE mining_events SET delivery_attempts = delivery_attempts + 1, next_attempt_at = v.column2, delivery_dead = v.column3 \
+         FROM {rows} WHERE mining_events.event_id = v.column1 AND mining_events.notified = FALSE",
+        &[],
+        &[Kind::Text, Kind::Time, Kind::Boolean],
+    );
+    for chunk in attempts.chunks(IDS_PER_STATEMENT) {
+        let mut rows = COUNT.rows(db, chunk.len());
+        for attempt in chunk {
+            rows.add([attempt.event_id.to_string().into(), attempt.next_at.into(), attempt.dead.into()]);
+        }
+        rows.execute_repeatable(db, &[]).await?;
+    }
     Ok(())
 }
 

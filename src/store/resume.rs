@@ -3,10 +3,10 @@
 //! An award up to that sequence counts as acknowledged, for the server names it as one that it has. Every award above it goes out
 //! again with its old event id, be it that it was acknowledged before and the server has lost it, or that it was given up.
 
-use sea_orm::{DatabaseConnection, Value};
+use sea_orm::DatabaseConnection;
 
 use super::StoreError;
-use super::bulk::{BulkUpdate, Kind};
+use super::bulk::{Bulk, Kind};
 use crate::domain::PlayerId;
 
 /// Players of one statement.
@@ -28,25 +28,41 @@ pub struct Resumed {
 pub async fn resume(db: &DatabaseConnection, last: &[(PlayerId, i64)]) -> Result<Resumed, StoreError> {
     const KINDS: &[Kind] = &[Kind::Integer, Kind::BigInteger];
     // Two statements, because each has a partial index of its own; either holds few rows, whatever was ever delivered.
-    const ACKNOWLEDGE: [&str; 2] = [
-        "mining_events.player_id = v.column1 AND mining_events.player_sequence <= v.column2 AND mining_events.notified = FALSE \
-         AND mining_events.delivery_dead = FALSE AND mining_events.player_sequence IS NOT NULL",
-        "mining_events.player_id = v.column1 AND mining_events.player_sequence <= v.column2 AND mining_events.notified = FALSE \
-         AND mining_events.delivery_dead = TRUE",
+    static ACKNOWLEDGE: [Bulk; 2] = [
+        Bulk::new(
+            "UPDATE mining_events SET notified = TRUE, delivery_dead = FALSE, next_attempt_at = NULL FROM {rows} \
+             WHERE mining_events.player_id = v.column1 AND mining_events.player_sequence <= v.column2 \
+                 AND mining_events.notified = FALSE AND mining_events.delivery_dead = FALSE \
+                 AND mining_events.player_sequence IS NOT NULL",
+            &[],
+            KINDS,
+        ),
+        Bulk::new(
+            "UPDATE mining_events SET notified = TRUE, delivery_dead = FALSE, next_attempt_at = NULL FROM {rows} \
+             WHERE mining_events.player_id = v.column1 AND mining_events.player_sequence <= v.column2 \
+                 AND mining_events.notified = FALSE AND mining_events.delivery_dead = TRUE",
+            &[],
+            KINDS,
+        ),
     ];
-    const AGAIN: BulkUpdate = BulkUpdate {
-        table: "mining_events",
-        set: "notified = FALSE, delivery_dead = FALSE, delivery_attempts = 0, next_attempt_at = NULL",
-        on: "mining_events.player_id = v.column1 AND mining_events.player_sequence > v.column2 \
+    static AGAIN: Bulk = Bulk::new(
+        "UPDATE mining_events SET notified = FALSE, delivery_dead = FALSE, delivery_attempts = 0, next_attempt_at = NULL FROM {rows} \
+         WHERE mining_events.player_id = v.column1 AND mining_events.player_sequence > v.column2 \
              AND (mining_events.notified = TRUE OR mining_events.delivery_dead = TRUE)",
-        kinds: KINDS,
+        &[],
+        KINDS,
+    );
+    let rows = |statement: &'static Bulk| {
+        let mut rows = statement.rows(db, last.len());
+        for (player, sequence) in last {
+            rows.add([player.0.into(), (*sequence).into()]);
+        }
+        rows
     };
-    let rows = || last.iter().map(|(player, sequence)| -> Vec<Value> { vec![player.0.into(), (*sequence).into()] }).collect();
     let mut resumed = Resumed::default();
-    for on in ACKNOWLEDGE {
-        let set = "notified = TRUE, delivery_dead = FALSE, next_attempt_at = NULL";
-        resumed.acknowledged += BulkUpdate { table: "mining_events", set, on, kinds: KINDS }.run(db, rows()).await?;
+    for statement in &ACKNOWLEDGE {
+        resumed.acknowledged += rows(statement).execute_repeatable(db, &[]).await?;
     }
-    resumed.again = AGAIN.run(db, rows()).await?;
+    resumed.again = rows(&AGAIN).execute_repeatable(db, &[]).await?;
     Ok(resumed)
 }

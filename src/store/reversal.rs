@@ -14,7 +14,8 @@ use sea_orm::{
 
 use super::StoreError;
 use super::decisions::{Decided, DecisionError, EventRef, Operator, amount, begin, finish, gone, lock_event, repeat};
-use super::write::{lock_players, money, store_totals};
+use super::totals::{lock_players, store_totals};
+use super::write::money;
 use crate::domain::{Amount, EventId, PlayerId, Points, amount::PLACES};
 
 /// Takes back an awarded event. `allow_negative` lets the player's AP fall below zero where they are spent already.

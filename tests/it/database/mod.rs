@@ -14,6 +14,7 @@ mod plans;
 mod replay;
 mod schema;
 mod shared_wallets;
+mod sizes;
 
 /// Makes of each function that takes a [`bench::Bench`] two tests, one on each engine.
 macro_rules! on_both_engines {
