@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use pool_poller_fuzz::domain::{Amount, Wallet};
+use pool_poller_fuzz::domain::raw_answer::TEXT_BYTES_MAX;
+use pool_poller_fuzz::domain::{Amount, PlayerId, Wallet};
 use pool_poller_fuzz::pools::{Extracted, Failure, PoolSpec, extract, read_body, registry};
 use serde::de::IgnoredAny;
 
@@ -98,9 +99,12 @@ fn check_reading(found: &Extracted, text: &str) {
     for figure in [found.figures.balance, found.figures.immature, found.figures.total_hash, found.figures.total_shares] {
         assert!(figure.is_none_or(|figure| figure >= Amount::ZERO && figure <= most), "{figure:?}");
     }
-    let raw: serde_json::Value = serde_json::from_str(&found.raw).expect("the kept answer is JSON");
-    assert!(raw.is_object() && found.raw.len() <= 4096, "{}", found.raw);
-    assert!(!found.raw.contains('\0') && !has_nul(&raw), "{}", found.raw);
+    assert!(found.raw.len() <= TEXT_BYTES_MAX);
+    let (pool, wallet) = ("pool".parse().expect("a name"), "W".parse().expect("a wallet"));
+    let kept = found.clone().into_reading(PlayerId(1), pool, wallet).kept_answer();
+    let raw: serde_json::Value = serde_json::from_str(&kept).expect("the kept answer is JSON");
+    assert!(raw.is_object() && kept.len() <= 4096, "{kept}");
+    assert!(!kept.contains('\0') && !has_nul(&raw), "{kept}");
 }
 
 fn has_nul(value: &serde_json::Value) -> bool {

@@ -18,8 +18,6 @@ mod listed;
 pub mod pointer;
 #[path = "../../src/pools/raw.rs"]
 mod raw;
-#[path = "../../src/pools/raw_answer.rs"]
-mod raw_answer;
 #[path = "../../src/pools/registry.rs"]
 pub mod registry;
 #[path = "../../src/pools/rules.rs"]
@@ -83,7 +81,7 @@ pub fn elements(text: &str) -> Option<Vec<&str>> {
 
 /// What a document has at its member `key`; what is wrong with a text that is none, and nothing for JSON that is no object.
 pub fn document_member(text: &str, key: &str) -> Result<Option<String>, Option<String>> {
-    let wanted = [key.to_owned()].into();
+    let wanted = [key.to_owned()];
     match document::Document::parse(text, &wanted) {
         Ok(document) => {
             let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));

@@ -472,12 +472,9 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, mut pa
     if records.is_empty() {
         return Committed { book, report: None, pruned };
     }
-    let observations: Vec<Observation> = match records.as_slice() {
-        [(only, ..)] => only.as_ref().clone(),
-        many => many.iter().flat_map(|(observations, ..)| observations.iter().cloned()).collect(),
-    };
+    let observations: Vec<&Observation> = records.iter().flat_map(|(observations, ..)| observations.iter()).collect();
     let now = now_utc();
-    let stored = patience.persist(async || book.record(&observations, now).await).await;
+    let stored = patience.persist(async || book.record(observations.iter().copied(), now).await).await;
     let report = match stored {
         Ok(report) => {
             for (_, pool, reply) in records {

@@ -181,7 +181,7 @@ async fn ask(session: &Session, spec: &PoolSpec, wallet: &Wallet) -> (State, Str
     match client.fetch(wallet).await {
         Ok(found) => {
             let shown: BTreeMap<&str, String> =
-                found.counters.iter().map(|counter| (counter.source.as_str(), counter.paid.to_string())).collect();
+                found.counters.iter().map(|counter| (counter.source.as_ref(), counter.paid.to_string())).collect();
             let shown: Vec<String> =
                 shown.into_iter().map(|(source, paid)| format!("{source} is {paid} {}", found.currency)).collect();
             (State::Ok, format!("answered in {} ms, {}", began.elapsed().as_millis(), shown.join(", ")))

@@ -15,6 +15,8 @@ pub const PLACES: u32 = 8;
 const UNITS_PER_COIN: i128 = 100_000_000;
 /// The largest counter that is believed: 10¹⁵ coins. More than any coin's supply is a fault of the pool.
 const COUNTER_MAX_UNITS: i128 = 1_000_000_000_000_000 * UNITS_PER_COIN;
+/// So many digits fit 64 bits.
+const SHORT_DIGITS: usize = 18;
 /// The largest magnitude an amount may have: what a 96-bit `Decimal` holds at eight places.
 const MAGNITUDE_MAX_UNITS: i128 = (1 << 96) - 1;
 
@@ -316,15 +318,24 @@ impl<'a> Literal<'a> {
 
     /// The magnitude times 10^`shift`, truncated to an integer, and whether nothing was cut off. `None` above 10³⁶.
     fn scaled(&self, shift: i64) -> Option<(i128, bool)> {
-        let digits = || self.whole.bytes().chain(self.fraction.bytes()).map(|byte| i128::from(byte - b'0'));
+        let digits = || self.whole.bytes().chain(self.fraction.bytes()).map(|byte| byte - b'0');
         // How many digits, counted from the left, stand before the decimal point of the result.
         let point = i64::try_from(self.whole.len()).ok()?.saturating_add(self.exponent).saturating_add(shift);
+        if let (count @ 0..=SHORT_DIGITS, Ok(point @ 0..=SHORT_DIGITS)) =
+            (self.whole.len() + self.fraction.len(), usize::try_from(point))
+        {
+            // Nearly every number that a pool writes: its digits fit a machine word, and nothing can overflow.
+            let taken = point.min(count);
+            let value = digits().take(taken).fold(0_u64, |value, digit| value * 10 + u64::from(digit));
+            let zeros = 10_i128.pow(u32::try_from(point - taken).ok()?);
+            return Some((i128::from(value) * zeros, digits().skip(taken).all(|digit| digit == 0)));
+        }
         let mut value: i128 = 0;
         let mut exact = true;
         let mut taken: i64 = 0;
         for digit in digits() {
             if taken < point {
-                value = value.checked_mul(10)?.checked_add(digit)?;
+                value = value.checked_mul(10)?.checked_add(i128::from(digit))?;
                 if value > 10_i128.pow(36) {
                     return None;
                 }

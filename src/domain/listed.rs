@@ -6,6 +6,7 @@
 //! to others: remembering (`store::listed`) and deciding what the sum is worth (`payout`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::amount::{Amount, Overflow};
 
@@ -29,7 +30,7 @@ pub struct Payout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Which list, by which id and in which unit; see [`source`].
-    pub source: String,
+    pub source: Arc<str>,
     /// Each id once.
     pub payouts: Vec<Payout>,
     /// How far back the list reaches, in seconds, where the pool file says it.
@@ -65,7 +66,7 @@ pub struct Known {
     /// In the currency and unit of its time.
     pub amount: Amount,
     /// The source of the list at that time.
-    pub source: String,
+    pub source: Arc<str>,
 }
 
 /// What is recorded of one wallet's payouts, as far as it matters: their sum, and those that an answer has named lately.

@@ -8,7 +8,7 @@ fn payout(id: &str, units: i128, time: i64) -> Payout {
 }
 
 fn list(payouts: Vec<Payout>) -> Listed {
-    Listed { source: source("/payouts", "/tx", "/amount"), payouts, window_seconds: None }
+    Listed { source: source("/payouts", "/tx", "/amount").into(), payouts, window_seconds: None }
 }
 
 fn numbers(taken: &Taken) -> Vec<(&str, i64, i128)> {

@@ -12,6 +12,7 @@ pub mod listed;
 pub mod names;
 pub mod network;
 pub mod payout;
+pub mod raw_answer;
 pub mod reading;
 pub mod repetition;
 pub mod restart;

@@ -4,6 +4,8 @@
 //! is taken in the pool's own currency and only then converted, so a changed rate never creates a payout; whatever is
 //! doubtful is held or refused and never credited. Leaves to others: storing it (`store`), telling of it (`notify`).
 
+use std::sync::Arc;
+
 use super::amount::{Amount, Overflow, Points, Rate};
 use super::names::Currency;
 use super::reading::Counter;
@@ -42,7 +44,7 @@ pub struct Position {
     pub currency: Currency,
     /// The field the counter comes from, pinned at the first reading. After a takeover it is not known yet; see
     /// [`Position::taken_over`].
-    pub source: String,
+    pub source: Arc<str>,
     /// Where counting began.
     pub baseline: Amount,
     /// The highest counter accounted for; it never falls by itself.
@@ -220,7 +222,7 @@ pub fn open(currency: Currency, counter: &Counter, policy: &Policy, past_may_cou
     let baseline = if from_zero { Amount::ZERO } else { counter.paid };
     Position {
         currency,
-        source: counter.source.clone(),
+        source: Arc::clone(&counter.source),
         baseline,
         high_water: baseline,
         sequence: 0,
@@ -271,7 +273,7 @@ fn credit(previous: Amount, current: Amount, rate: Rate, policy: &Policy) -> Res
 
 /// Why a rise should wait for an operator, if it should.
 fn doubt(position: &Position, counter: &Counter, credit: &Credit, policy: &Policy) -> Option<HoldReason> {
-    if position.expected_sources().is_some_and(|mut expected| !expected.any(|source| source == counter.source)) {
+    if position.expected_sources().is_some_and(|mut expected| !expected.any(|source| *source == *counter.source)) {
         return Some(HoldReason::TakenOver);
     }
     let power = credit.current.power_of_ten_over(credit.previous);
@@ -309,7 +311,7 @@ impl Position {
     pub fn taken_over(currency: Currency, mark: Amount, sources: &[&str]) -> Self {
         Self {
             currency,
-            source: format!("{UNPINNED}{}", sources.join(&NEXT_SOURCE.to_string())),
+            source: format!("{UNPINNED}{}", sources.join(&NEXT_SOURCE.to_string())).into(),
             baseline: mark,
             high_water: mark,
             sequence: 0,
@@ -356,7 +358,7 @@ impl Position {
         };
         let expected: Vec<&str> = expected.collect();
         let mut candidates: Vec<&Counter> =
-            counters.iter().filter(|counter| expected.contains(&counter.source.as_str())).collect();
+            counters.iter().filter(|counter| expected.contains(&counter.source.as_ref())).collect();
         if candidates.is_empty() {
             candidates = counters.iter().collect();
         }
@@ -369,9 +371,15 @@ impl Position {
     pub fn after_counter(&self, decision: &Decision, counter: &Counter) -> Self {
         let mut next = self.after(decision);
         if !matches!(decision, Decision::Refuse(_)) {
-            next.source.clone_from(&counter.source);
+            next.source = Arc::clone(&counter.source);
         }
         next
+    }
+
+    /// Whether an unchanged `counter` leaves the position as it is: the field is pinned to it and enough readings were seen.
+    #[must_use]
+    pub fn is_settled_in(&self, counter: &Counter) -> bool {
+        self.readings >= UNSETTLED_READINGS && self.source == counter.source
     }
 
     /// The position after a reading that was decided as `decision`.

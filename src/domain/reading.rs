@@ -1,10 +1,11 @@
 //! What a pool said about one wallet, normalized.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::amount::Amount;
 use super::listed::Listed;
 use super::names::{Currency, PlayerId, PoolName, Wallet};
+use super::raw_answer;
 
 /// One cumulative counter found in an answer, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub struct Counter {
     /// Where the figure comes from and in which unit: the JSON pointer as the pool file spells it (`/paid`; pointers of a sum
     /// joined by `+`), with `@1e-N` behind it where the pool counts in units of 10⁻ᴺ. A position pins all of it, so that a
     /// changed unit is a changed source.
-    pub source: String,
+    pub source: Arc<str>,
     /// Everything ever paid to the wallet, in the pool's own currency.
     pub paid: Amount,
 }
@@ -30,7 +31,7 @@ pub struct Figures {
     /// Shares as the pool states them.
     pub total_shares: Option<Amount>,
     /// What was paid in a window of time, by the name that the pool file gives it. Such a figure falls without any event.
-    pub windows: BTreeMap<String, Amount>,
+    pub windows: Vec<(String, Amount)>,
 }
 
 /// One pool's normalized answer for one wallet.
@@ -51,6 +52,15 @@ pub struct Reading {
     pub listed: Option<Listed>,
     /// Figures for show.
     pub figures: Figures,
-    /// The answer itself as valid JSON, shortened where it is large; kept with the snapshot.
+    /// The answer itself, a JSON object of at most [`raw_answer::TEXT_BYTES_MAX`]; a longer one is shortened already.
     pub raw: String,
+}
+
+impl Reading {
+    /// The answer as it is kept with a snapshot: see [`raw_answer`]. Made where it is needed, which is seldom: most readings
+    /// change nothing.
+    #[must_use]
+    pub fn kept_answer(&self) -> String {
+        raw_answer::shorten(&self.raw, &self.currency, &self.counters, &self.figures)
+    }
 }

@@ -14,6 +14,8 @@ use super::failure::{Excerpt, Failure};
 const SLACK_BYTES: usize = 64 << 10;
 /// How much of a body can be shown in an error.
 const BEGINS_BYTES: usize = 256;
+/// The most that is set aside for a body before it comes.
+const PROMISED_BYTES_MAX: usize = 64 << 10;
 /// Room beyond the limit for one character, so that a text of exactly the limit is no overflow.
 const ROOM_BYTES: usize = 16;
 
@@ -32,6 +34,13 @@ impl Body {
     pub(super) fn new(content_encoding: &str, content_type: &str, limit_bytes: usize) -> Result<Self, Failure> {
         let decoder = Decoder::new(Coding::parse(content_encoding)?, limit_bytes);
         Ok(Self { decoder, text: Text::new(charset(content_type), limit_bytes), received: 0 })
+    }
+
+    /// The same, of which this many bytes should come. Room is made for them at once, unless they are many: a length is soon said.
+    pub(super) fn of_length(mut self, length: usize) -> Self {
+        // As much room as a decoder wants for so many bytes of UTF-8: it asks for a little more than it fills.
+        self.text.text.reserve_exact(length.min(self.text.limit_bytes).min(PROMISED_BYTES_MAX).saturating_add(ROOM_BYTES));
+        self
     }
 
     /// Takes the next bytes.
@@ -88,7 +97,7 @@ impl Text {
 
     fn push(&mut self, mut bytes: &[u8], last: bool) -> Result<(), Failure> {
         let room = BEGINS_BYTES.saturating_sub(self.begins.len());
-        self.begins.extend(bytes.iter().take(room));
+        self.begins.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         loop {
             let (result, read) = self.charset.decode_to_string_without_replacement(bytes, &mut self.text, last);
             self.read += read;

@@ -92,6 +92,10 @@ impl Decoder {
     /// Takes a piece of the body.
     pub(super) fn write(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<(), Failure> {
         if let State::Unknown { coding, first } = &mut self.state {
+            if first.is_empty() && piece.len() >= GZIP_MAGIC.len() {
+                self.state = State::begin(*coding, piece, self.limit_bytes);
+                return self.state.write(piece, sink);
+            }
             first.extend_from_slice(piece);
             if first.len() < GZIP_MAGIC.len() {
                 return Ok(());

@@ -6,10 +6,10 @@ use awc::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::extract::Extracted;
 use super::failure::Failure;
+use super::load;
 use super::spec::PoolSpec;
 use super::trial::decide;
-use super::{load, raw_answer};
-use crate::domain::Figures;
+use crate::domain::{Figures, PlayerId, raw_answer};
 
 #[path = "../../tests/fixtures/corpus.rs"]
 mod corpus;
@@ -39,12 +39,19 @@ pub(super) fn shown(outcome: &Result<Extracted, Failure>) -> String {
     }
 }
 
+/// The answer as it is kept with a snapshot.
+pub(super) fn kept(extracted: &Extracted) -> String {
+    let (pool, wallet) = ("pool".parse().unwrap(), "W".parse().unwrap());
+    extracted.clone().into_reading(PlayerId(1), pool, wallet).kept_answer()
+}
+
 /// What holds for every outcome.
 pub(super) fn check_outcome(outcome: &Result<Extracted, Failure>) {
     match outcome {
         Ok(extracted) => {
             assert!(!extracted.counters.is_empty());
-            let raw = &extracted.raw;
+            assert!(extracted.raw.len() <= raw_answer::TEXT_BYTES_MAX);
+            let raw = &kept(extracted);
             assert!(raw.len() <= raw_answer::BYTES_MAX && !raw.contains("\\u0000") && !raw.contains('\0'), "{raw}");
             assert!(serde_json::from_str::<serde_json::Value>(raw).unwrap().is_object());
         }

@@ -6,13 +6,13 @@
 //! value, as in every common JSON reader. The rest is checked and passed over by [`scan`](super::scan); what is no JSON is read
 //! once more by the JSON library, which says what is wrong and where.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::pointer::Pointer;
-use super::scan::{elements, is_json, members};
+use super::scan::{elements, is_json, members, unescaped};
 
 /// A JSON object, checked to be well formed to its end.
 pub(super) struct Document<'a> {
@@ -30,7 +30,7 @@ pub(super) enum Node<'a> {
     /// A number as the pool spelled it.
     Number(&'a str),
     /// A string, unescaped.
-    Text(String),
+    Text(Cow<'a, str>),
     /// An object or array.
     Container {
         /// Whether nothing is in it.
@@ -49,10 +49,11 @@ pub(super) enum DocumentError {
 
 impl<'a> Document<'a> {
     /// Checks all of `text` and keeps the top-level members named in `wanted`.
-    pub(super) fn parse(text: &'a str, wanted: &'a BTreeSet<String>) -> Result<Self, DocumentError> {
+    pub(super) fn parse(text: &'a str, wanted: &'a [String]) -> Result<Self, DocumentError> {
         let mut kept: Vec<(&str, &str)> = Vec::new();
         let object = members(text, |key, value| {
-            let Some(key) = wanted.get(key) else { return };
+            // They are few: to look at their lengths is faster than to search.
+            let Some(key) = wanted.iter().find(|name| *name == key) else { return };
             match kept.iter_mut().find(|(name, _)| *name == key) {
                 Some((_, earlier)) => *earlier = value,
                 None => kept.push((key, value)),
@@ -83,7 +84,7 @@ impl<'a> Node<'a> {
     /// What `text`, a JSON value, is.
     pub(super) fn read(text: &'a str) -> Self {
         match text.as_bytes().first() {
-            Some(b'"') => Self::Text(serde_json::from_str(text).unwrap_or_else(|_| text.to_owned())),
+            Some(b'"') => Self::Text(unescaped(text).unwrap_or(Cow::Borrowed(text))),
             Some(b't') => Self::Bool(true),
             Some(b'f') => Self::Bool(false),
             Some(b'{' | b'[') => {
@@ -169,7 +170,7 @@ mod tests {
 
     fn get(text: &'static str, pointer: &str) -> Option<Node<'static>> {
         let pointer = Pointer::try_from(pointer.to_owned()).unwrap();
-        let wanted = Box::leak(Box::new(BTreeSet::from([pointer.first().to_owned()])));
+        let wanted = Box::leak(Box::new([pointer.first().to_owned()]));
         Document::parse(text, wanted).unwrap().get(&pointer)
     }
 
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_told_from_what_is_no_json() {
-        let parse = |text| Document::parse(text, &BTreeSet::new()).err();
+        let parse = |text| Document::parse(text, &[]).err();
         for text in ["null", "[]", "1", "\"a\"", "true"] {
             assert_eq!(parse(text), Some(DocumentError::NotObject), "{text}");
         }

@@ -21,7 +21,7 @@ fn found(body: &str) -> (String, String) {
     assert!(!spec.enabled(), "a draft is not polled");
     assert_eq!(spec.url().to_string(), "https://pool.example/api?address={wallet}");
     let reading = extract(&spec, &WALLET.parse().unwrap(), body.as_bytes()).unwrap();
-    (reading.counters[0].source.clone(), reading.counters[0].paid.to_string())
+    (reading.counters[0].source.to_string(), reading.counters[0].paid.to_string())
 }
 
 #[test]

@@ -5,15 +5,17 @@
 //! order is error rules, identity, currency, counter. The figures for show never spoil the counter. The content type
 //! plays no part, because pools send JSON under any.
 
+use std::sync::Arc;
+
 use super::document::{Document, DocumentError, Node};
 use super::failure::{Excerpt, Failure};
 use super::feed;
 use super::listed::read_list;
 use super::pointer::Pointer;
-use super::raw_answer;
-use super::rules::{Candidate, CurrencyRule, IdentityRule, PaidRule, When};
+use super::rules::{Candidate, CurrencyRule, IdentityRule, PaidRule, Sum, When};
 use super::spec::PoolSpec;
 use crate::domain::listed::{Listed, source};
+use crate::domain::raw_answer;
 use crate::domain::{Amount, Counter, Currency, Figures, PlayerId, PoolName, Reading, Wallet};
 
 /// What an answer says about the wallet that was asked for.
@@ -27,8 +29,8 @@ pub struct Extracted {
     pub listed: Option<Listed>,
     /// Figures for show.
     pub figures: Figures,
-    /// The answer as valid JSON of at most 4096 bytes, shortened where it was longer, without NUL
-    /// characters.
+    /// The answer, a JSON object of at most [`raw_answer::TEXT_BYTES_MAX`]; a longer one is shortened. How it is kept,
+    /// [`Reading::kept_answer`] says.
     pub raw: String,
 }
 
@@ -70,7 +72,11 @@ pub fn extract(spec: &PoolSpec, wallet: &Wallet, body: &[u8]) -> Result<Extracte
     let listed = listed(spec, &document)?;
     let counters = counters(spec, &document)?;
     let figures = figures(spec, &document);
-    let raw = raw_answer::shorten(text, &currency, &counters, &figures);
+    let raw = if text.len() > raw_answer::TEXT_BYTES_MAX {
+        raw_answer::shorten(text, &currency, &counters, &figures)
+    } else {
+        text.to_owned()
+    };
     Ok(Extracted { currency, counters, listed, figures, raw })
 }
 
@@ -122,7 +128,7 @@ fn check_identity(spec: &PoolSpec, rule: &IdentityRule, wallet: &Wallet, documen
         return if rule.required { Err(Failure::IdentityMismatch { reason }) } else { Ok(()) };
     };
     let said = match &node {
-        Node::Text(text) => text.as_str(),
+        Node::Text(text) => text.as_ref(),
         Node::Number(text) => text,
         _ => "",
     };
@@ -165,25 +171,23 @@ fn counters(spec: &PoolSpec, document: &Document<'_>) -> Result<Vec<Counter>, Fa
     match &spec.paid {
         PaidRule::First(candidates) => {
             let mut counters = Vec::new();
-            for Candidate { pointer, requires } in candidates {
+            for Candidate { pointer, requires, source } in candidates {
                 if requires.as_ref().is_some_and(|required| !is_present(document, required)) {
                     continue;
                 }
                 if let Some(node) = document.get(pointer) {
                     let paid = number(pointer.as_str(), &node, spec.decimals)?;
-                    counters.push(Counter { source: spec.in_unit(pointer.to_string()), paid });
+                    counters.push(Counter { source: Arc::clone(source), paid });
                 }
             }
             if counters.is_empty() {
                 let names: Vec<&str> = candidates.iter().map(|candidate| candidate.pointer.as_str()).collect();
                 missing_is_zero(spec, document, &names.join(" or "))?;
-                counters.push(Counter { source: spec.in_unit(names.concat()), paid: Amount::ZERO });
+                counters.push(Counter { source: spec.in_unit(names.concat()).into(), paid: Amount::ZERO });
             }
             Ok(counters)
         }
-        PaidRule::Sum(pointers) => {
-            let names: Vec<&str> = pointers.iter().map(Pointer::as_str).collect();
-            let source = names.join("+");
+        PaidRule::Sum(Sum { pointers, source }) => {
             let mut paid = Amount::ZERO;
             for pointer in pointers {
                 let Some(node) = document.get(pointer) else {
@@ -192,12 +196,12 @@ fn counters(spec: &PoolSpec, document: &Document<'_>) -> Result<Vec<Counter>, Fa
                 };
                 let part = number(pointer.as_str(), &node, spec.decimals)?;
                 paid = paid.checked_add(part).ok_or_else(|| Failure::BadNumber {
-                    source_pointer: source.clone(),
+                    source_pointer: source.to_string(),
                     reason: "too large".to_owned(),
                     found: Excerpt::new("the sum"),
                 })?;
             }
-            Ok(vec![Counter { source: spec.in_unit(source), paid }])
+            Ok(vec![Counter { source: Arc::clone(source), paid }])
         }
         PaidRule::Listed(_) | PaidRule::Feed(_) => Ok(Vec::new()),
     }
@@ -214,7 +218,7 @@ fn listed(spec: &PoolSpec, document: &Document<'_>) -> Result<Option<Listed>, Fa
         }
     };
     let source = spec.in_unit(source(rule.items.as_str(), rule.id.as_str(), rule.amount.as_str()));
-    Ok(Some(Listed { source, payouts, window_seconds: rule.window_seconds }))
+    Ok(Some(Listed { source: source.into(), payouts, window_seconds: rule.window_seconds }))
 }
 
 /// Whether a missing counter may stand for zero in this answer.
@@ -247,7 +251,7 @@ pub(super) fn number(place: &str, node: &Node<'_>, decimals: u32) -> Result<Amou
         |reason: String| Failure::BadNumber { source_pointer: place.to_owned(), reason, found: Excerpt::new(&node.to_string()) };
     let text = match node {
         Node::Number(text) => text,
-        Node::Text(text) => text.as_str(),
+        Node::Text(text) => text.as_ref(),
         _ => return Err(bad("not a number".to_owned())),
     };
     Amount::parse_counter(text, decimals).map_err(|error| bad(error.to_string()))

@@ -16,10 +16,10 @@ use super::extract::{Extracted, apply_error_rules, body_text};
 use super::failure::{Excerpt, Failure};
 use super::listed::{Gathered, Item, elements, members};
 use super::pointer::Pointer;
-use super::raw_answer::exact;
 use super::rules::{CurrencyRule, PaidRule, Scalar, When};
 use super::spec::PoolSpec;
 use crate::domain::listed::{Listed, Payout, source};
+use crate::domain::raw_answer::exact;
 use crate::domain::{Figures, Wallet};
 
 /// The token of a pattern that stands for every element of an array or member of an object.
@@ -188,7 +188,7 @@ impl FeedReader {
 
     /// What the pages say about each wallet.
     pub(super) fn finish(self) -> HashMap<Wallet, Result<Extracted, Failure>> {
-        let source = self.spec.in_unit(self.rule.source());
+        let source: Arc<str> = self.spec.in_unit(self.rule.source()).into();
         let (spec, bytes, window_seconds) = (&self.spec, self.bytes, self.rule.window_seconds);
         let answer = |gathered: Gathered| {
             let CurrencyRule::Constant(currency) = &spec.currency else {
@@ -199,7 +199,7 @@ impl FeedReader {
                 currency: currency.clone(),
                 counters: Vec::new(),
                 raw: raw(&payouts, bytes),
-                listed: Some(Listed { source: source.clone(), payouts, window_seconds }),
+                listed: Some(Listed { source: Arc::clone(&source), payouts, window_seconds }),
                 figures: Figures::default(),
             })
         };

@@ -37,7 +37,7 @@ fn every_wallet_gets_an_answer_and_one_odd_payout_is_only_its_own() {
     let answers = read(&spec, &wallets(&["Aaa", "Bbb", "Ccc", "no"]), body.as_bytes()).unwrap();
     assert_eq!(found(&answers), ["Aaa: t1=1.5 7=0.25", "Bbb: bad_number", "Ccc: ", "no: bad_wallet"]);
     let aaa = answers[&wallets(&["Aaa"])[0]].as_ref().unwrap();
-    assert_eq!(aaa.listed.as_ref().unwrap().source, "list:/*:/tx:/value@1e-2");
+    assert_eq!(*aaa.listed.as_ref().unwrap().source, *"list:/*:/tx:/value@1e-2");
     assert!(aaa.raw.starts_with(r#"{"bytes":"#) && aaa.raw.contains(r#""amount":1.5"#), "{}", aaa.raw);
 }
 

@@ -21,7 +21,8 @@ use awc::error::PayloadError;
 use awc::http::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
-use awc::http::{StatusCode, Version};
+use awc::http::uri::InvalidUri;
+use awc::http::{StatusCode, Uri, Version};
 use futures_util::Stream;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -219,13 +220,15 @@ impl PoolClient {
     async fn download(&self, spec: &PoolSpec, mut url: String, body_bytes_max: usize) -> Result<String, Failure> {
         let mut followed = 0;
         loop {
-            let mut request = self.client.get(&url).no_decompress();
+            let uri: Uri =
+                url.try_into().map_err(|error: InvalidUri| Failure::Protocol { reason: Excerpt::new(&error.to_string()) })?;
+            let mut request = self.client.get(uri.clone()).no_decompress();
             for (name, value) in &self.headers {
                 request = request.insert_header((name.clone(), value.clone()));
             }
             let response = request.send().await.map_err(|error| send_failure(&error, self.timeout))?;
             let (status, headers) = (response.status(), response.headers());
-            match target(spec, &url, status, headers)? {
+            match if status.is_redirection() { target(spec, &uri.to_string(), status, headers)? } else { None } {
                 Some(_) if followed == REDIRECTS_MAX => {
                     let reason = format!("once more after {REDIRECTS_MAX} redirects");
                     return Err(Failure::Redirect { status: status.as_u16(), reason });
@@ -246,9 +249,9 @@ impl PoolClient {
         ClientResponse<S>: Stream<Item = Result<B, PayloadError>> + Unpin,
         B: AsRef<[u8]>,
     {
-        let (version, headers) = (response.version(), response.headers().clone());
-        let body = read_body(response, &headers, body_bytes_max).await?;
-        if body.is_empty() && is_unreadable(version, &headers) {
+        let is_unreadable = is_unreadable(response.version(), response.headers());
+        let body = read_body(response, body_bytes_max).await?;
+        if body.is_empty() && is_unreadable {
             return Err(Failure::Protocol {
                 reason: Excerpt::new(
                     "its body has neither a length nor chunks but ends with the connection, which is allowed and which this program cannot read",

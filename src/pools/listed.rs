@@ -49,7 +49,7 @@ impl Gathered {
             found: Excerpt::new(&found.to_string()),
         };
         let text = match &id {
-            Node::Text(text) => text.as_str(),
+            Node::Text(text) => text.as_ref(),
             Node::Number(text) => text,
             other => return Err(bad("the id", "neither a text nor a number", other)),
         };
@@ -146,7 +146,7 @@ pub(super) fn members(text: &str) -> Option<Vec<(String, &RawValue)>> {
 fn moment(node: Node<'_>) -> Option<i64> {
     let text = match &node {
         Node::Number(text) => text,
-        Node::Text(text) => text.as_str(),
+        Node::Text(text) => text.as_ref(),
         _ => return None,
     };
     if let Ok(number) = text.split('.').next().unwrap_or_default().parse::<i64>()

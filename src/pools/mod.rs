@@ -10,7 +10,6 @@ mod coding;
 mod document;
 mod listed;
 mod raw;
-mod raw_answer;
 mod redirect;
 mod response;
 mod rules;

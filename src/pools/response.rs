@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use awc::ClientResponse;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::StatusCode;
 use awc::http::header::{self, HeaderMap, HttpDate};
@@ -57,19 +58,28 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 pub(super) fn new_body(headers: &HeaderMap, limit_bytes: usize) -> Result<Body, Failure> {
     let encodings: Vec<&str> = headers.get_all(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")).collect();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Body::new(&encodings.join(","), content_type, limit_bytes)
+    let body = Body::new(&encodings.join(","), content_type, limit_bytes)?;
+    // The length of a compressed body says little about what it expands to.
+    Ok(match content_length(headers) {
+        Some(length) if encodings.is_empty() => body.of_length(length),
+        _ => body,
+    })
+}
+
+/// The length of the body on the network, where the server says it.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
 /// Reads a body to its end, at most `limit_bytes` of its text.
-pub(super) async fn read_body<S, B>(mut body: S, headers: &HeaderMap, limit_bytes: usize) -> Result<String, Failure>
+pub(super) async fn read_body<S, B>(mut body: ClientResponse<S>, limit_bytes: usize) -> Result<String, Failure>
 where
-    S: Stream<Item = Result<B, PayloadError>> + Unpin,
+    ClientResponse<S>: Stream<Item = Result<B, PayloadError>> + Unpin,
     B: AsRef<[u8]>,
 {
-    let mut text = new_body(headers, limit_bytes)?;
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    // The length of a compressed body says little about what it expands to.
-    if !headers.contains_key(header::CONTENT_ENCODING) && length.is_some_and(|length| length > limit_bytes) {
+    let mut text = new_body(body.headers(), limit_bytes)?;
+    let length = content_length(body.headers());
+    if !body.headers().contains_key(header::CONTENT_ENCODING) && length.is_some_and(|length| length > limit_bytes) {
         return Err(Failure::BodyTooLarge { limit_bytes });
     }
     while let Some(piece) = body.next().await {

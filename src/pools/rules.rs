@@ -1,6 +1,7 @@
 //! The validated rules of a pool file: where a figure is, what an answer means, what a wallet must look like.
 
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
@@ -12,6 +13,7 @@ use super::feed::FeedRule;
 use super::listed::ListRule;
 use super::pointer::Pointer;
 use crate::domain::Currency;
+use crate::domain::listed::UNIT_MARK;
 use crate::domain::roster::AddressKind;
 
 /// How a pool wants to be asked.
@@ -68,7 +70,7 @@ pub(super) enum PaidRule {
     /// The candidates in order of preference; never empty.
     First(Vec<Candidate>),
     /// All added up; never empty.
-    Sum(Vec<Pointer>),
+    Sum(Sum),
     /// The answer lists the wallet's payouts.
     Listed(ListRule),
     /// One document lists everybody's payouts.
@@ -81,6 +83,40 @@ pub(super) struct Candidate {
     pub(super) pointer: Pointer,
     /// Without this member the candidate does not count.
     pub(super) requires: Option<Pointer>,
+    /// The source of a counter found here, in the pool's unit. Made once: every reading and every position names it.
+    pub(super) source: Arc<str>,
+}
+
+/// Members that add up to the counter.
+#[derive(Debug, Clone)]
+pub(super) struct Sum {
+    pub(super) pointers: Vec<Pointer>,
+    /// As [`Candidate::source`].
+    pub(super) source: Arc<str>,
+}
+
+impl PaidRule {
+    /// The rule of a pool that counts in units of 10⁻ᴺ, N being `decimals`.
+    pub(super) fn in_units(mut self, decimals: u32) -> Self {
+        match &mut self {
+            Self::First(candidates) => {
+                for candidate in candidates {
+                    candidate.source = in_unit(candidate.pointer.to_string(), decimals).into();
+                }
+            }
+            Self::Sum(sum) => {
+                let names: Vec<&str> = sum.pointers.iter().map(Pointer::as_str).collect();
+                sum.source = in_unit(names.join("+"), decimals).into();
+            }
+            Self::Listed(_) | Self::Feed(_) => {}
+        }
+        self
+    }
+}
+
+/// A source with the unit that it is counted in.
+pub(super) fn in_unit(source: String, decimals: u32) -> String {
+    if decimals == 0 { source } else { format!("{source}{UNIT_MARK}{decimals}") }
 }
 
 /// Where the currency comes from.

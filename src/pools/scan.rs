@@ -59,7 +59,7 @@ fn between<'a>(text: &'a str, begin: &[u8], end: &[u8]) -> Option<&'a str> {
 }
 
 /// What `literal`, a JSON string with its quotes, says.
-fn unescaped(literal: &str) -> Option<Cow<'_, str>> {
+pub(super) fn unescaped(literal: &str) -> Option<Cow<'_, str>> {
     if literal.contains('\\') {
         return serde_json::from_str(literal).ok().map(Cow::Owned);
     }

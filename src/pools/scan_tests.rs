@@ -58,6 +58,7 @@ fn agree(text: &str) -> bool {
     match entries {
         Ok(Entries(entries)) => {
             let wanted: BTreeSet<String> = entries.iter().rev().take(20).map(|(key, _)| key.clone()).collect();
+            let wanted: Vec<String> = wanted.into_iter().collect();
             let document = Document::parse(text, &wanted).unwrap_or_else(|error| panic!("{text:?}: {error:?}"));
             for key in &wanted {
                 let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1")).try_into().unwrap();
@@ -70,7 +71,7 @@ fn agree(text: &str) -> bool {
                 true => DocumentError::NotJson(error.to_string()),
                 false => DocumentError::NotObject,
             };
-            assert_eq!(Document::parse(text, &BTreeSet::new()).err(), Some(error), "{text:?}");
+            assert_eq!(Document::parse(text, &[]).err(), Some(error), "{text:?}");
         }
     }
     is_well_formed

@@ -13,13 +13,12 @@ use super::failure::Failure;
 use super::pointer::Pointer;
 use super::raw::RawSpec;
 use super::rules::{
-    Candidate, CurrencyRule, EmptyBody, ErrorRule, FigureRules, IdentityRule, Limits, Outcome, PaidRule, WalletForm,
+    Candidate, CurrencyRule, EmptyBody, ErrorRule, FigureRules, IdentityRule, Limits, Outcome, PaidRule, WalletForm, in_unit,
 };
 use super::spec_error::{Fault, SpecError};
 use super::template::{TemplateError, UrlTemplate, ValueTemplate, WalletEncoding, is_raw_safe};
 use super::unit::UnitRule;
 use super::validate;
-use crate::domain::listed::UNIT_MARK;
 use crate::domain::roster::AddressKind;
 use crate::domain::{PoolName, Wallet};
 
@@ -53,7 +52,7 @@ pub struct PoolSpec {
     pub(super) status: BTreeMap<u16, Outcome>,
     pub(super) limits: Limits,
     /// The top-level members of an answer that any pointer starts at.
-    pub(super) members: BTreeSet<String>,
+    pub(super) members: Vec<String>,
     #[cfg(debug_assertions)]
     pub(super) panic_when_body_contains: Option<String>,
     #[cfg(debug_assertions)]
@@ -167,12 +166,12 @@ impl PoolSpec {
     /// The same pool, whose amounts are divided by 10^`decimals` whatever its file or another document says.
     #[must_use]
     pub fn with_decimals(&self, decimals: u32) -> Self {
-        Self { decimals, unit: None, ..self.clone() }
+        Self { decimals, unit: None, paid: self.paid.clone().in_units(decimals), ..self.clone() }
     }
 
     /// A counter's source with the unit that it is counted in.
     pub(super) fn in_unit(&self, source: String) -> String {
-        if self.decimals == 0 { source } else { format!("{source}{UNIT_MARK}{}", self.decimals) }
+        in_unit(source, self.decimals)
     }
 
     /// An address as the pool writes it.
@@ -214,10 +213,10 @@ impl PoolSpec {
         let candidates: Vec<&Pointer> = match &self.paid {
             PaidRule::First(candidates) => candidates
                 .iter()
-                .flat_map(|Candidate { pointer, requires }| [Some(pointer), requires.as_ref()])
+                .flat_map(|Candidate { pointer, requires, .. }| [Some(pointer), requires.as_ref()])
                 .flatten()
                 .collect(),
-            PaidRule::Sum(pointers) => pointers.iter().collect(),
+            PaidRule::Sum(sum) => sum.pointers.iter().collect(),
             PaidRule::Listed(rule) => vec![&rule.items],
             // A feed is walked and not looked up.
             PaidRule::Feed(_) => Vec::new(),

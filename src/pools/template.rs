@@ -330,12 +330,19 @@ fn secret_names(parts: &[Part]) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Longer than most URLs are.
+const URL_BYTES: usize = 128;
+
 fn render(parts: &[Part], wallet: impl Fn(WalletEncoding) -> String, secret: impl Fn(&str) -> String) -> String {
-    parts.iter().fold(String::new(), |text, part| match part {
-        Part::Literal(literal) => text + literal,
-        Part::Wallet(encoding) => text + &wallet(*encoding),
-        Part::Page => text + "1",
-        Part::Secret(name) => text + &secret(name),
+    // One allocation for what most URLs are.
+    parts.iter().fold(String::with_capacity(URL_BYTES), |mut text, part| {
+        match part {
+            Part::Literal(literal) => text.push_str(literal),
+            Part::Wallet(encoding) => text.push_str(&wallet(*encoding)),
+            Part::Page => text.push('1'),
+            Part::Secret(name) => text.push_str(&secret(name)),
+        }
+        text
     })
 }
 

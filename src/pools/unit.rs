@@ -77,7 +77,7 @@ impl UnitRule {
     pub(super) fn read(&self, body: &[u8]) -> Result<u32, Failure> {
         let unknown = |reason: String| Failure::UnitUnknown { reason: Excerpt::new(&reason) };
         let text = body_text(body)?;
-        let wanted = [self.pointer.first().to_owned()].into();
+        let wanted = [self.pointer.first().to_owned()];
         let document = Document::parse(text, &wanted).map_err(|error| match error {
             DocumentError::NotJson(reason) => unknown(format!("not JSON: {reason}")),
             DocumentError::NotObject => unknown("not a JSON object".to_owned()),
@@ -87,7 +87,7 @@ impl UnitRule {
         };
         let literal = match &node {
             Node::Number(text) => text,
-            Node::Text(text) => text.as_str(),
+            Node::Text(text) => text.as_ref(),
             _ => "",
         };
         let places = match self.kind {

@@ -15,7 +15,7 @@ use super::pointer::Pointer;
 use super::raw::{
     RawCurrency, RawFeed, RawFilter, RawLimits, RawMissing, RawPaid, RawRule, RawSpec, RawUnit, RawWallet, RawWhen,
 };
-use super::rules::{Candidate, CurrencyRule, ErrorRule, Limits, Outcome, PaidRule, Scalar, WalletForm, When};
+use super::rules::{Candidate, CurrencyRule, ErrorRule, Limits, Outcome, PaidRule, Scalar, Sum, WalletForm, When};
 use super::spec::PoolSpec;
 use super::spec_error::Fault;
 use super::template::{UrlTemplate, ValueTemplate, WalletEncoding};
@@ -82,7 +82,7 @@ pub(super) fn validate(raw: RawSpec, origin: &str, text: &str) -> Result<PoolSpe
         wallet_encoding: raw.wallet_encoding,
         headers: headers(raw.headers)?,
         wallet: wallet(raw.wallet)?,
-        paid,
+        paid: paid.in_units(decimals),
         zero_beside,
         figures: raw.figures.unwrap_or_default(),
         windows: raw.windows,
@@ -94,13 +94,14 @@ pub(super) fn validate(raw: RawSpec, origin: &str, text: &str) -> Result<PoolSpe
         empty_body: raw.responses.empty_body,
         status: status(raw.responses.status)?,
         limits: limits(&raw.limits)?,
-        members: BTreeSet::new(),
+        members: Vec::new(),
         #[cfg(debug_assertions)]
         panic_when_body_contains: raw.panic_when_body_contains,
         #[cfg(debug_assertions)]
         hang_when_asked_about: raw.hang_when_asked_about,
     };
-    spec.members = spec.pointers().map(|pointer| pointer.first().to_owned()).collect();
+    let members: BTreeSet<&str> = spec.pointers().map(Pointer::first).collect();
+    spec.members = members.into_iter().map(str::to_owned).collect();
     Ok(spec)
 }
 
@@ -236,13 +237,15 @@ fn wallet(raw: RawWallet) -> Result<WalletForm, Fault> {
 
 fn paid(raw: RawPaid, windows: &BTreeMap<String, Pointer>) -> Result<(PaidRule, Option<Pointer>), Fault> {
     let fault = |reason: &str| Err(Fault::in_table("paid", 0, reason));
+    // The source is named once the unit is known: see `PaidRule::in_units`.
+    let candidate = |pointer, requires| Candidate { pointer, requires, source: "".into() };
     let first = raw.first.is_some();
     let rule = match (raw.pointer, raw.sum, raw.first, raw.list) {
-        (Some(pointer), None, None, None) => PaidRule::First(vec![Candidate { pointer, requires: None }]),
-        (None, Some(pointers), None, None) => PaidRule::Sum(pointers),
-        (None, None, Some(candidates), None) => PaidRule::First(
-            candidates.into_iter().map(|raw| Candidate { pointer: raw.pointer, requires: raw.requires }).collect(),
-        ),
+        (Some(pointer), None, None, None) => PaidRule::First(vec![candidate(pointer, None)]),
+        (None, Some(pointers), None, None) => PaidRule::Sum(Sum { pointers, source: "".into() }),
+        (None, None, Some(candidates), None) => {
+            PaidRule::First(candidates.into_iter().map(|raw| candidate(raw.pointer, raw.requires)).collect())
+        }
         (None, None, None, Some(list)) => PaidRule::Listed(ListRule {
             items: list.items,
             id: list.id,
@@ -254,7 +257,7 @@ fn paid(raw: RawPaid, windows: &BTreeMap<String, Pointer>) -> Result<(PaidRule, 
     };
     let pointers: Vec<&Pointer> = match &rule {
         PaidRule::First(candidates) => candidates.iter().map(|candidate| &candidate.pointer).collect(),
-        PaidRule::Sum(pointers) => pointers.iter().collect(),
+        PaidRule::Sum(sum) => sum.pointers.iter().collect(),
         PaidRule::Listed(list) => vec![&list.items],
         PaidRule::Feed(_) => Vec::new(),
     };

@@ -12,16 +12,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
-use sea_orm::{DatabaseConnection, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+use sea_orm::{DatabaseConnection, TransactionTrait as _};
 
 pub use super::plan::{AnomalyReport, Observation, SnapshotPolicy};
 
-use super::plan::{Plan, Resolved};
+use super::cache::Cache;
+use super::plan::{Plan, Resolved, changes_nothing};
 use super::positions::{self, Entry, Key};
-use super::{Next, StoreError, listed, write};
+use super::{Next, StoreError, listed, write, write_at_once};
 use crate::domain::listed::Record;
 use crate::domain::payout::{AnomalyKind, FirstReading, HoldReason, Policy, open};
-use crate::domain::{Amount, Counter, Currency, EventId, Listed, PlayerId, Points, PoolName, Rate, Reading};
+use crate::domain::{Amount, Counter, Currency, EventId, Listed, PlayerId, Points, PoolName, Rate, Reading, Wallet};
 
 /// How long a transaction may take in all before its outcome counts as unknown. Longer than every limit inside the database.
 const TRANSACTION_MAX: Duration = Duration::from_secs(30);
@@ -164,7 +165,7 @@ pub struct Book {
     db: DatabaseConnection,
     rules: Arc<Rules>,
     dry_run: bool,
-    cache: HashMap<Key, Entry>,
+    cache: Cache,
     /// What is recorded of the wallets whose pool lists payouts; of single payouts only those that it listed last.
     records: HashMap<Key, Record>,
     /// Anomalies of wallets without a position that are recorded already, so that they cost nothing at the next poll.
@@ -175,7 +176,7 @@ impl Book {
     /// An empty book on `db`. With `dry_run` everything is decided and nothing is written.
     #[must_use]
     pub fn new(db: DatabaseConnection, rules: Arc<Rules>, dry_run: bool) -> Self {
-        Self { db, rules, dry_run, cache: HashMap::new(), records: HashMap::new(), recorded: HashMap::new() }
+        Self { db, rules, dry_run, cache: Cache::default(), records: HashMap::new(), recorded: HashMap::new() }
     }
 
     /// Decides by `rules` from here on. What was decided stays.
@@ -192,32 +193,73 @@ impl Book {
     /// Forgets the positions with an unresolved anomaly or a doubted unit, so that an operator's decision is seen at their next
     /// reading.
     pub fn forget_anomalous(&mut self) {
-        self.cache.retain(|_, entry| entry.open_anomaly.is_none() && !entry.position.unit_in_doubt);
+        self.cache.retain(|entry| entry.open_anomaly().is_none() && !entry.position.unit_in_doubt);
     }
 
     /// Forgets these wallets' positions: they were rebased, and are read again at their next reading.
     pub fn forget(&mut self, rebased: &Rebased) {
         for key in &rebased.wallets {
-            self.cache.remove(key);
+            self.cache.take(key);
             self.records.remove(key);
         }
     }
 
-    /// Stores what `batch` changes, splitting it where the database refuses a row.
+    /// Stores what `batch` changes, splitting it where the database refuses a row. What changes nothing costs a look into memory.
     ///
     /// # Errors
     /// Only errors whose [`StoreError::next`] is [`Next::RetryLater`]: nothing of the remaining part was stored, or the
     /// outcome is unknown, and trying the same batch again is safe.
-    pub fn record<'a>(
+    pub async fn record<'a>(
+        &mut self,
+        batch: impl IntoIterator<Item = &'a Observation>,
+        now: NaiveDateTime,
+    ) -> Result<Report, StoreError> {
+        let (changing, unchanged) = self.changing(batch, now);
+        let mut report = if changing.is_empty() { Report::default() } else { self.store(&changing, now).await? };
+        report.readings += unchanged;
+        Ok(report)
+    }
+
+    /// The observations that may change something, and how many others there are. Once one of a wallet does, so may every later
+    /// one.
+    fn changing<'a>(
+        &mut self,
+        batch: impl IntoIterator<Item = &'a Observation>,
+        now: NaiveDateTime,
+    ) -> (Vec<&'a Observation>, u64) {
+        let mut touched: HashSet<(&PoolName, &Wallet)> = HashSet::new();
+        let (mut changing, mut unchanged_count) = (Vec::new(), 0);
+        for observation in batch {
+            let (pool, wallet) = wallet_of(observation);
+            let unchanged = match observation {
+                Observation::Reading(reading) if touched.is_empty() || !touched.contains(&(pool, wallet)) => {
+                    self.cache.get(pool, wallet).is_some_and(|entry| changes_nothing(entry, reading, &self.rules, now))
+                }
+                _ => false,
+            };
+            if !unchanged {
+                touched.insert((pool, wallet));
+                changing.push(observation);
+                continue;
+            }
+            unchanged_count += 1;
+            if !self.recorded.is_empty() {
+                self.recorded.remove(&(pool.clone(), wallet.clone()));
+            }
+        }
+        (changing, unchanged_count)
+    }
+
+    fn store<'a>(
         &'a mut self,
-        batch: &'a [Observation],
+        batch: &'a [&'a Observation],
         now: NaiveDateTime,
     ) -> Pin<Box<dyn Future<Output = Result<Report, StoreError>> + 'a>> {
         Box::pin(async move {
             if let Some(cut) = second_player(batch) {
                 let (before, after) = batch.split_at(cut);
-                let mut report = self.record(before, now).await?;
-                report.add(self.record(after, now).await?);
+                let mut report = self.store(before, now).await?;
+                report.add(self.store(after, now).await?);
                 return Ok(report);
             }
             let mut conflicts = 0;
@@ -233,7 +275,7 @@ impl Book {
                 // Whatever happened, the database may differ from what was believed.
                 for observation in batch {
                     let key = key_of(observation);
-                    self.cache.remove(&key);
+                    self.cache.take(&key);
                     self.records.remove(&key);
                 }
                 match error.next() {
@@ -246,13 +288,13 @@ impl Book {
     }
 
     /// Halves a refused batch until the offending observation stands alone.
-    async fn split(&mut self, batch: &[Observation], error: &StoreError, now: NaiveDateTime) -> Result<Report, StoreError> {
+    async fn split(&mut self, batch: &[&Observation], error: &StoreError, now: NaiveDateTime) -> Result<Report, StoreError> {
         if let [single] = batch {
             return self.refuse(single, error, now).await;
         }
         let (left, right) = batch.split_at(batch.len() / 2);
-        let mut report = self.record(left, now).await?;
-        report.add(self.record(right, now).await?);
+        let mut report = self.store(left, now).await?;
+        report.add(self.store(right, now).await?);
         Ok(report)
     }
 
@@ -270,7 +312,7 @@ impl Book {
             kind: AnomalyKind::ReadingRefused,
             detail: error.to_string(),
         };
-        let mut report = self.record(&[Observation::Anomaly(refused)], now).await?;
+        let mut report = self.store(&[&Observation::Anomaly(refused)], now).await?;
         report.readings += 1;
         if !report.dropped.is_empty() {
             report.dropped = vec![describe()];
@@ -279,7 +321,7 @@ impl Book {
     }
 
     /// One attempt at one transaction.
-    async fn attempt(&mut self, batch: &[Observation], now: NaiveDateTime) -> Result<Report, StoreError> {
+    async fn attempt(&mut self, batch: &[&Observation], now: NaiveDateTime) -> Result<Report, StoreError> {
         let mut plan = Plan::default();
         let opened = self.gather(batch, &mut plan).await?;
         let mut report = Report { opened, ..Report::default() };
@@ -294,12 +336,7 @@ impl Book {
             }
         }
         if !plan.is_empty() && !self.dry_run {
-            let options = TransactionOptions {
-                // The write lock is taken at once: a read lock that has to be raised later can fail without waiting.
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            };
-            let transaction = self.db.begin_with_options(options).await?;
+            let transaction = self.db.begin_with_options(write_at_once()).await?;
             report.awards = write::write(&transaction, &mut plan, now).await?;
             transaction.commit().await?;
             report.transactions = 1;
@@ -322,7 +359,9 @@ impl Book {
             }
         }
         report.anomalies = plan.anomalies;
-        self.cache.extend(plan.entries);
+        for (key, entry) in plan.entries {
+            self.cache.put(key, entry);
+        }
         for (key, listed) in lists(batch) {
             // The last list of a wallet decides what is kept.
             if let Some(record) = plan.records.get_mut(&key) {
@@ -336,7 +375,7 @@ impl Book {
     /// The records of the wallets whose payouts the batch lists, with every id that it names. Those of wallets whose position
     /// was not in memory are read anew, after the position: a record that is older than it would look like a counter that fell,
     /// and one that is newer meets the position's sequence.
-    async fn records_of(&self, batch: &[Observation], loaded: &HashSet<Key>) -> Result<HashMap<Key, Record>, StoreError> {
+    async fn records_of(&self, batch: &[&Observation], loaded: &HashSet<Key>) -> Result<HashMap<Key, Record>, StoreError> {
         let lists = lists(batch);
         let mut records = HashMap::with_capacity(lists.len());
         for (key, _) in lists.iter().filter(|(key, _)| !loaded.contains(key)) {
@@ -355,15 +394,19 @@ impl Book {
 
     /// Puts the entries of the batch's wallets into the plan: from memory, from the database, or newly opened. Answers how many
     /// were opened.
-    async fn gather(&mut self, batch: &[Observation], plan: &mut Plan) -> Result<u64, StoreError> {
+    async fn gather(&mut self, batch: &[&Observation], plan: &mut Plan) -> Result<u64, StoreError> {
         let mut missing: Vec<&Reading> = Vec::new();
         let mut wanted: Vec<(PlayerId, Key)> = Vec::new();
         for observation in batch {
             let (player, key) = (player_of(observation), key_of(observation));
-            match self.cache.get(&key) {
+            if plan.entries.contains_key(&key) {
+                continue;
+            }
+            // It comes back when everything is stored; until then the database is what counts.
+            match self.cache.take(&key) {
                 // A wallet that stands for another player now is read again: the other may have been credited meanwhile.
                 Some(entry) if entry.player == player => {
-                    plan.entries.insert(key, entry.clone());
+                    plan.entries.insert(key, entry);
                 }
                 _ => {
                     // An anomaly is noted in the position as well, where there is one, so that it can be seen to end.
@@ -384,7 +427,13 @@ impl Book {
         } else {
             HashSet::new()
         };
-        plan.entries.extend(loaded.entries);
+        let mut entries = loaded.entries;
+        for reading in &missing {
+            if let Some(entry) = entries.get_mut(&reading_key(reading)) {
+                entry.share_texts(reading);
+            }
+        }
+        plan.entries.extend(entries);
         let mut opened = 0;
         for observation in batch {
             let Observation::Reading(reading) = observation else { continue };
@@ -412,7 +461,7 @@ impl Book {
 }
 
 /// The lists of payouts in a batch, with their wallets.
-fn lists(batch: &[Observation]) -> Vec<(Key, &Listed)> {
+fn lists<'a>(batch: &[&'a Observation]) -> Vec<(Key, &'a Listed)> {
     batch.iter().filter_map(|observation| Some((key_of(observation), listed_of(observation)?))).collect()
 }
 
@@ -458,16 +507,21 @@ fn reading_key(reading: &Reading) -> Key {
     (reading.pool.clone(), reading.wallet.clone())
 }
 
-fn key_of(observation: &Observation) -> Key {
+fn wallet_of(observation: &Observation) -> (&PoolName, &Wallet) {
     match observation {
-        Observation::Reading(reading) => reading_key(reading),
-        Observation::Anomaly(anomaly) => (anomaly.pool.clone(), anomaly.wallet.clone()),
+        Observation::Reading(reading) => (&reading.pool, &reading.wallet),
+        Observation::Anomaly(anomaly) => (&anomaly.pool, &anomaly.wallet),
     }
+}
+
+fn key_of(observation: &Observation) -> Key {
+    let (pool, wallet) = wallet_of(observation);
+    (pool.clone(), wallet.clone())
 }
 
 /// Where the first observation stands whose wallet was another player's earlier in the batch. What is planned together is
 /// kept by wallet, and what is one player's must not be counted as the other's.
-fn second_player(batch: &[Observation]) -> Option<usize> {
+fn second_player(batch: &[&Observation]) -> Option<usize> {
     let mut players: HashMap<Key, PlayerId> = HashMap::with_capacity(batch.len());
     batch.iter().position(|observation| {
         let player = player_of(observation);

@@ -71,7 +71,9 @@ pub(super) async fn load(
             record.number = number;
             record.total = read(3, "total")?;
         }
-        record.known.insert(row.try_get_by(5)?, Known { amount: read(4, "amount")?, source: row.try_get_by(6)? });
+        record
+            .known
+            .insert(row.try_get_by(5)?, Known { amount: read(4, "amount")?, source: row.try_get_by::<String, _>(6)?.into() });
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod book;
 mod bulk;
+mod cache;
 mod cells;
 mod connect;
 pub mod decisions;
@@ -45,7 +46,7 @@ pub use writable::{check_writable, write_once};
 use chrono::{NaiveDateTime, SecondsFormat, SubsecRound as _};
 use rust_decimal::Decimal;
 use sea_orm::sea_query::{Expr, SimpleExpr};
-use sea_orm::{DbBackend, IdenStatic};
+use sea_orm::{DbBackend, IdenStatic, SqliteTransactionMode, TransactionOptions};
 
 use crate::domain::Amount;
 use crate::domain::amount::PLACES;
@@ -54,6 +55,11 @@ use crate::domain::amount::PLACES;
 #[must_use]
 pub fn now_utc() -> NaiveDateTime {
     chrono::Utc::now().naive_utc().trunc_subsecs(6)
+}
+
+/// A transaction that takes SQLite's write lock at once: a read lock that has to be raised later can fail without waiting.
+pub(crate) fn write_at_once() -> TransactionOptions {
+    TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() }
 }
 
 /// A moment as the database stores it, as JSON shows it: RFC 3339 in UTC, to the millisecond.

@@ -1,11 +1,12 @@
 //! What a batch of observations changes, worked out before the database is touched.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{NaiveDateTime, TimeDelta};
 
 use super::listed::PayoutDraft;
-use super::positions::{Entry, Key};
+use super::positions::{Entry, Key, SnapshotDigest};
 use crate::domain::listed::{Changed, Record};
 use crate::domain::payout::{AnomalyKind, Credit, Decision, HoldReason, Position, decide};
 use crate::domain::{Amount, Counter, Currency, EventId, Listed, PlayerId, PoolName, Rate, Reading, Wallet};
@@ -186,20 +187,14 @@ impl Plan {
     fn snapshot(&mut self, reading: &Reading, paid: Amount, rate: Rate, policy: SnapshotPolicy, now: NaiveDateTime) {
         let key = (reading.pool.clone(), reading.wallet.clone());
         let Some(entry) = self.entries.get_mut(&key) else { return };
-        let digest = digest(paid, reading);
-        let due = match policy {
-            SnapshotPolicy::Every => true,
-            SnapshotPolicy::Changed => {
-                let changed = entry.snapshot_digest.as_deref() != Some(&digest);
-                // A clock that was set back must not silence the history until it has caught up.
-                let old = entry.snapshot_at.is_none_or(|at| (now - at).abs() >= SNAPSHOT_AGE_MAX);
-                changed || old
-            }
-        };
+        if !is_snapshot_due(entry, reading, paid, policy, now) {
+            return;
+        }
         // A figure too large to be shown in ADVC is left out of the history; it has no other effect.
-        let (true, Ok(in_advc)) = (due, paid.convert(rate)) else { return };
-        entry.snapshot_digest = Some(digest);
+        let Ok(in_advc) = paid.convert(rate) else { return };
+        entry.snapshot = Some(digest(paid, reading));
         entry.snapshot_at = Some(now);
+        entry.rare_mut().new_digest = Some(digest_text(paid, reading));
         entry.dirty = true;
         self.snapshots.push(SnapshotDraft {
             reading: reading.clone(),
@@ -208,6 +203,34 @@ impl Plan {
             balance: reading.figures.balance.and_then(|balance| balance.convert(rate).ok()),
             rate,
         });
+    }
+}
+
+/// Whether `reading` leaves everything about its wallet as it is: nothing to write, and nothing to remember. Most readings do, so
+/// this is asked first and costs nothing but comparisons.
+pub(super) fn changes_nothing(entry: &Entry, reading: &Reading, rules: &super::book::Rules, now: NaiveDateTime) -> bool {
+    let position = &entry.position;
+    if entry.dirty || entry.player != reading.player || entry.open_anomaly().is_some() || reading.listed.is_some() {
+        return false;
+    }
+    let Some(counter) = position.counter_in(&reading.counters) else { return false };
+    let rate = rules.rate(&reading.currency);
+    rate.is_some()
+        && counter.paid == position.high_water
+        && decide(position, &reading.currency, counter, rate, &rules.policy) == Decision::Unchanged
+        && position.is_settled_in(counter)
+        && !is_snapshot_due(entry, reading, counter.paid, rules.snapshots, now)
+}
+
+fn is_snapshot_due(entry: &Entry, reading: &Reading, paid: Amount, policy: SnapshotPolicy, now: NaiveDateTime) -> bool {
+    match policy {
+        SnapshotPolicy::Every => true,
+        SnapshotPolicy::Changed => {
+            let changed = entry.snapshot != Some(digest(paid, reading));
+            // A clock that was set back must not silence the history until it has caught up.
+            let old = entry.snapshot_at.is_none_or(|at| (now - at).abs() >= SNAPSHOT_AGE_MAX);
+            changed || old
+        }
     }
 }
 
@@ -238,7 +261,7 @@ fn see_list(
         Ok(taken) => {
             payouts.extend(taken.fresh.into_iter().map(|fresh| PayoutDraft {
                 key: key.clone(),
-                source: listed.source.clone(),
+                source: listed.source.to_string(),
                 fresh,
             }));
             seen.changed = taken.changed;
@@ -254,18 +277,18 @@ fn see_list(
 }
 
 fn counter_of(record: &Record, listed: &Listed) -> Counter {
-    Counter { source: listed.source.clone(), paid: record.total }
+    Counter { source: Arc::clone(&listed.source), paid: record.total }
 }
 
 /// Notes that a list was read, and answers since when it was not where that is longer than it reaches back.
 fn note_listed(entry: &mut Entry, listed: &Listed, now: NaiveDateTime) -> Option<NaiveDateTime> {
     let window = listed.window_seconds.and_then(|seconds| TimeDelta::try_seconds(i64::try_from(seconds).ok()?))?;
-    let last = entry.listed_at.replace(now);
+    let rare = entry.rare_mut();
+    let last = rare.listed_at.replace(now);
     // Not with every reading, which would otherwise change nothing.
     let old = |at: NaiveDateTime| (now - at).abs() >= LISTED_AGE_MAX.min(window / LISTED_AGE_PART);
-    if entry.stored_listed_at.is_none_or(old) {
-        entry.dirty = true;
-    }
+    let is_due = rare.stored_listed_at.is_none_or(old);
+    entry.dirty |= is_due;
     last.filter(|last| now - *last > window)
 }
 
@@ -291,7 +314,12 @@ fn describe_changed(changed: &Changed, reading: &Reading) -> String {
 }
 
 /// The figures whose change is worth a row.
-fn digest(paid: Amount, reading: &Reading) -> String {
+fn digest(paid: Amount, reading: &Reading) -> SnapshotDigest {
+    SnapshotDigest::of([Some(paid), reading.figures.balance, reading.figures.immature])
+}
+
+/// The same as the database holds them.
+fn digest_text(paid: Amount, reading: &Reading) -> String {
     let shown = |amount: Option<Amount>| amount.map(|amount| amount.to_string()).unwrap_or_default();
     format!("{paid}|{}|{}", shown(reading.figures.balance), shown(reading.figures.immature))
 }
@@ -305,13 +333,13 @@ fn note_anomaly(
     resolved: &mut Vec<Resolved>,
 ) {
     let name = anomaly.as_ref().map(|report| report.kind.as_str());
-    if entry.open_anomaly.as_deref() == name {
+    if entry.open_anomaly() == name {
         return;
     }
-    if let Some(ended) = entry.open_anomaly.take() {
+    if let Some(ended) = entry.rare_mut().open_anomaly.take() {
         resolved.push(Resolved { key: key.clone(), player: entry.player, kind: Some(ended) });
     }
-    entry.open_anomaly = name.map(str::to_owned);
+    entry.rare_mut().open_anomaly = name.map(str::to_owned);
     entry.dirty = true;
     anomalies.extend(anomaly);
 }

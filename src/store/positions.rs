@@ -1,6 +1,9 @@
 //! Positions as the ledger holds them in memory, and how they are loaded.
 
 use std::collections::HashMap;
+use std::hash::{Hash as _, Hasher as _};
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use entity::{Money, mining_events, position_rebases, positions};
@@ -9,7 +12,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter a
 
 use super::StoreError;
 use crate::domain::payout::{HoldReason, Position, may_be_same_source};
-use crate::domain::{Amount, PlayerId, PoolName, Wallet};
+use crate::domain::{Amount, PlayerId, PoolName, Reading, Wallet};
 
 /// Keys of one query; see `write`.
 const ROWS_PER_STATEMENT: usize = 1_000;
@@ -32,21 +35,52 @@ pub(super) struct Entry {
     pub(super) stored_sequence: i64,
     /// The readings in the database, compared as well: a second process must not set them back while a position settles.
     pub(super) stored_readings: i32,
+    /// The newest snapshot's figures.
+    pub(super) snapshot: Option<SnapshotDigest>,
+    /// The newest snapshot's time.
+    pub(super) snapshot_at: Option<NaiveDateTime>,
+    /// What few positions have: there is one of these for each wallet on each pool.
+    pub(super) rare: Option<Box<Rare>>,
+    /// Something in here differs from the database.
+    pub(super) dirty: bool,
+}
+
+/// What few positions have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Rare {
     /// The unresolved anomaly in the database, compared too: another process may have found or resolved one since, and a mark
     /// that is overwritten would leave its row unresolved for good.
     pub(super) stored_anomaly: Option<String>,
     /// The unresolved anomaly's name.
     pub(super) open_anomaly: Option<String>,
-    /// The newest snapshot's figures.
-    pub(super) snapshot_digest: Option<String>,
-    /// The newest snapshot's time.
-    pub(super) snapshot_at: Option<NaiveDateTime>,
     /// When the wallet's list was last read, where it has one.
     pub(super) listed_at: Option<NaiveDateTime>,
     /// The same in the database, where it is brought up to date only now and then.
     pub(super) stored_listed_at: Option<NaiveDateTime>,
-    /// Something in here differs from the database.
-    pub(super) dirty: bool,
+    /// The figures of a snapshot that is not stored yet, as the database has them.
+    pub(super) new_digest: Option<String>,
+}
+
+/// The figures whose change is worth a snapshot, to be compared: the database holds them as text, memory a hash of their numbers.
+/// Two that are different and look alike would cost a row of history until the next hour, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SnapshotDigest(NonZeroU64);
+
+impl SnapshotDigest {
+    /// Of the counter, the balance and the immature amount.
+    pub(super) fn of(figures: [Option<Amount>; 3]) -> Self {
+        let mut hasher = std::hash::DefaultHasher::new();
+        figures.hash(&mut hasher);
+        Self(NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// Of the text in the database; one that nobody can read is like no other.
+    fn stored(text: &str) -> Option<Self> {
+        let mut figures =
+            text.split('|').map(|figure| if figure.is_empty() { Some(None) } else { figure.parse().ok().map(Some) });
+        let digest = Self::of([figures.next()??, figures.next()??, figures.next()??]);
+        figures.next().is_none().then_some(digest)
+    }
 }
 
 impl Entry {
@@ -59,12 +93,9 @@ impl Entry {
             position,
             stored_sequence: 0,
             stored_readings: 0,
-            stored_anomaly: None,
-            open_anomaly: None,
-            snapshot_digest: None,
+            snapshot: None,
             snapshot_at: None,
-            listed_at: None,
-            stored_listed_at: None,
+            rare: None,
             dirty: true,
         }
     }
@@ -74,6 +105,15 @@ impl Entry {
             Amount::from_decimal(money.0)
                 .ok_or_else(|| StoreError::Content(format!("positions.{column} of position {} is out of range", row.id)))
         };
+        let rare = (row.open_anomaly.is_some() || row.listed_at.is_some()).then(|| {
+            Box::new(Rare {
+                stored_anomaly: row.open_anomaly.clone(),
+                open_anomaly: row.open_anomaly,
+                listed_at: row.listed_at,
+                stored_listed_at: row.listed_at,
+                new_digest: None,
+            })
+        });
         Ok(Self {
             id: Some(row.id),
             player: PlayerId(row.player_id),
@@ -83,7 +123,7 @@ impl Entry {
                     .currency
                     .parse()
                     .map_err(|error| StoreError::Content(format!("positions.currency of position {}: {error}", row.id)))?,
-                source: row.source,
+                source: row.source.into(),
                 baseline: amount(row.baseline, "baseline")?,
                 high_water: amount(row.high_water, "high_water")?,
                 sequence: row.sequence,
@@ -94,14 +134,64 @@ impl Entry {
             },
             stored_sequence: row.sequence,
             stored_readings: row.readings,
-            stored_anomaly: row.open_anomaly.clone(),
-            open_anomaly: row.open_anomaly,
-            snapshot_digest: row.snapshot_digest,
+            snapshot: row.snapshot_digest.as_deref().and_then(SnapshotDigest::stored),
             snapshot_at: row.snapshot_at,
-            listed_at: row.listed_at,
-            stored_listed_at: row.listed_at,
+            rare,
             dirty: false,
         })
+    }
+
+    /// The unresolved anomaly's name.
+    pub(super) fn open_anomaly(&self) -> Option<&str> {
+        self.rare.as_ref()?.open_anomaly.as_deref()
+    }
+
+    /// The same in the database.
+    pub(super) fn stored_anomaly(&self) -> Option<&str> {
+        self.rare.as_ref()?.stored_anomaly.as_deref()
+    }
+
+    /// The figures of a snapshot that is not stored yet.
+    pub(super) fn new_digest(&self) -> Option<&str> {
+        self.rare.as_ref()?.new_digest.as_deref()
+    }
+
+    /// When the wallet's list was last read, where it has one.
+    pub(super) fn listed_at(&self) -> Option<NaiveDateTime> {
+        self.rare.as_ref()?.listed_at
+    }
+
+    /// What few positions have, to be changed.
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// What is in here is what the database has.
+    pub(super) fn is_stored(&mut self) {
+        self.dirty = false;
+        self.stored_sequence = self.position.sequence;
+        self.stored_readings = self.position.readings;
+        if let Some(mut rare) = self.rare.take() {
+            rare.stored_anomaly.clone_from(&rare.open_anomaly);
+            rare.stored_listed_at = rare.listed_at;
+            rare.new_digest = None;
+            self.rare = Some(rare).filter(|rare| **rare != Rare::default());
+        }
+    }
+
+    /// Shares the texts of a reading where they are the same: rows bring texts of their own.
+    pub(super) fn share_texts(&mut self, reading: &Reading) {
+        let position = &mut self.position;
+        if position.currency == reading.currency {
+            position.currency = reading.currency.clone();
+        }
+        let sources =
+            reading.counters.iter().map(|counter| &counter.source).chain(reading.listed.as_ref().map(|listed| &listed.source));
+        for source in sources {
+            if position.source == *source {
+                position.source = Arc::clone(source);
+            }
+        }
     }
 
     /// Raises the mark to the highest of `all` positions of this wallet without crediting the difference: that part was

@@ -41,11 +41,7 @@ pub(super) async fn write(
     resolve_anomalies(db, plan, now).await?;
     insert_anomalies(db, plan, now).await?;
     for entry in plan.entries.values_mut() {
-        entry.dirty = false;
-        entry.stored_sequence = entry.position.sequence;
-        entry.stored_readings = entry.position.readings;
-        entry.stored_anomaly.clone_from(&entry.open_anomaly);
-        entry.stored_listed_at = entry.listed_at;
+        entry.is_stored();
     }
     Ok(awards)
 }
@@ -102,17 +98,17 @@ async fn insert_positions(
                 pool.as_str().into(),
                 wallet.as_str().into(),
                 entry.position.currency.as_str().into(),
-                entry.position.source.as_str().into(),
+                entry.position.source.as_ref().into(),
                 entry.position.baseline.into(),
                 entry.position.high_water.into(),
                 entry.position.sequence.into(),
                 entry.position.readings.into(),
                 entry.position.began_at_zero.into(),
                 entry.epoch.into(),
-                entry.open_anomaly.as_deref().into(),
-                entry.snapshot_digest.as_deref().into(),
+                entry.open_anomaly().into(),
+                entry.new_digest().into(),
                 entry.snapshot_at.into(),
-                entry.listed_at.into(),
+                entry.listed_at().into(),
             ]);
         }
         let inserted = rows.query(db, &[now.into(), now.into()]).await?;
@@ -138,7 +134,7 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
     // taken-over position to another field than it is pinned to by now.
     static UPDATE: Bulk = Bulk::new(
         "UPDATE positions SET updated_at = {}, baseline = v.column3, high_water = v.column4, sequence = v.column5, \
-             readings = v.column6, open_anomaly = v.column7, snapshot_digest = v.column8, snapshot_at = v.column9, \
+             readings = v.column6, open_anomaly = v.column7, snapshot_digest = COALESCE(v.column8, positions.snapshot_digest), snapshot_at = v.column9, \
              source = v.column12, listed_at = v.column13 \
          FROM {rows} WHERE positions.id = v.column1 AND positions.sequence = v.column2 AND positions.readings = v.column10 \
              AND positions.open_anomaly IS NOT DISTINCT FROM v.column11 \
@@ -173,13 +169,13 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
                 entry.position.high_water.into(),
                 entry.position.sequence.into(),
                 entry.position.readings.into(),
-                entry.open_anomaly.as_deref().into(),
-                entry.snapshot_digest.as_deref().into(),
+                entry.open_anomaly().into(),
+                entry.new_digest().into(),
                 entry.snapshot_at.into(),
                 entry.stored_readings.into(),
-                entry.stored_anomaly.as_deref().into(),
-                entry.position.source.as_str().into(),
-                entry.listed_at.into(),
+                entry.stored_anomaly().into(),
+                entry.position.source.as_ref().into(),
+                entry.listed_at().into(),
             ]);
         }
         if rows.execute(db, &[now.into()]).await? != chunk.len() as u64 {
@@ -339,7 +335,7 @@ async fn insert_snapshots(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateT
                 figures.immature.into(),
                 draft.balance.into(),
                 draft.paid.into(),
-                storable(&draft.reading.raw).into(),
+                storable(&draft.reading.kept_answer()).into(),
                 draft.reading.wallet.as_str().into(),
                 draft.native_paid.into(),
                 draft.reading.currency.as_str().into(),

@@ -97,7 +97,7 @@ pub(super) async fn open_positions(db: &DatabaseTransaction, survey: &Survey, no
                 pool_name: Set(mark.pool.to_string()),
                 address: Set(mark.wallet.to_string()),
                 currency: Set(position.currency.to_string()),
-                source: Set(position.source),
+                source: Set(position.source.to_string()),
                 baseline: Set(Money(position.baseline.to_decimal())),
                 high_water: Set(Money(position.high_water.to_decimal())),
                 sequence: Set(position.sequence),

@@ -147,7 +147,7 @@ pub(crate) fn reading(from: &str, of: usize, address: &str, paid: &str) -> Obser
         pool: pool(from),
         wallet: wallet(address),
         currency: "ADVC".parse().expect("a currency"),
-        counters: vec![Counter { source: "/paid".to_owned(), paid: amount(paid) }],
+        counters: vec![Counter { source: "/paid".into(), paid: amount(paid) }],
         listed: None,
         figures: Figures::default(),
         raw: "{}".to_owned(),

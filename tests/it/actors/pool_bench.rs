@@ -72,7 +72,7 @@ impl FakePool {
 
 /// A good answer.
 pub(crate) fn good() -> Fetched {
-    let counter = Counter { source: "/paid".to_owned(), paid: amount("1.5") };
+    let counter = Counter { source: "/paid".into(), paid: amount("1.5") };
     Ok(Extracted {
         currency: "ADVC".parse().expect("a currency"),
         counters: vec![counter],

@@ -148,7 +148,7 @@ pub(super) fn reading(player: i32, wallet: &str, paid: &str) -> Reading {
         pool: POOL.parse().expect("a pool"),
         wallet: wallet.parse().expect("a wallet"),
         currency: "ADVC".parse().expect("a currency"),
-        counters: vec![Counter { source: "/paid".to_owned(), paid: amount(paid) }],
+        counters: vec![Counter { source: "/paid".into(), paid: amount(paid) }],
         listed: None,
         figures: Figures::default(),
         raw: format!("{{\"paid\":{paid}}}"),

@@ -96,9 +96,9 @@ async fn a_total_that_would_outgrow_its_column_takes_nobody_with_it(bench: Bench
 async fn quotes_unicode_and_odd_characters_come_back_as_they_were(bench: Bench) {
     let odd = "a'b\"c\\d%_$1?;--ünïcödé日本🎮\u{301}\u{202e}\u{feff}";
     let player = bench.player(odd, odd).await;
-    let raw = format!("{{\"paid\":\"12\",\"note\":\"{}\u{7f}\u{2028}\\u0000\\ud83c\\udfae'\"}}", "日本🎮'");
+    let answer = |zero: &str| format!("{{\"paid\":\"12\",\"note\":\"{}\u{7f}\u{2028}{zero}\\ud83c\\udfae'\"}}", "日本🎮'");
     let reading = |paid: &str| Reading {
-        counters: vec![Counter { source: format!("/{odd}"), paid: amount(paid) }],
+        counters: vec![Counter { source: format!("/{odd}").into(), paid: amount(paid) }],
         listed: None,
         figures: Figures {
             balance: Some(amount("0.5")),
@@ -107,7 +107,7 @@ async fn quotes_unicode_and_odd_characters_come_back_as_they_were(bench: Bench) 
             total_shares: None,
             ..Figures::default()
         },
-        raw: raw.clone(),
+        raw: answer("\\u0000"),
         ..reading(player, odd, paid)
     };
     for paid in ["10", "11", "3", "12"] {
@@ -119,7 +119,8 @@ async fn quotes_unicode_and_odd_characters_come_back_as_they_were(bench: Bench) 
     assert_eq!(bench.events().await[0].address.as_deref(), Some(odd));
     assert_eq!(bench.anomalies().await[0].address, odd);
     let rows = bench.texts("SELECT raw_response, address FROM pool_snapshots").await;
-    assert!(rows.iter().all(|row| row[0] == raw && row[1] == odd), "{rows:?}");
+    // A zero byte cannot be kept, escaped or not.
+    assert!(rows.iter().all(|row| row[0] == answer("\u{fffd}") && row[1] == odd), "{rows:?}");
     assert_balanced(&bench).await;
 }
 
@@ -127,7 +128,7 @@ async fn a_source_of_many_pointers_fits(bench: Bench) {
     bench.players(&["ann"]).await;
     let source = (0..60).map(|n| format!("/a/rather/long/pointer/{n}")).collect::<Vec<_>>().join("+");
     for paid in ["1", "2"] {
-        let counters = vec![Counter { source: source.clone(), paid: amount(paid) }];
+        let counters = vec![Counter { source: source.as_str().into(), paid: amount(paid) }];
         let report = record(&mut bench.book(), &[Observation::Reading(Reading { counters, ..reading(1, "Wann", paid) })]).await;
         assert_eq!((report.anomalies.len(), report.dropped.len()), (0, 0), "{report:?}");
     }

@@ -41,7 +41,7 @@ pub(super) fn listing(player: i32, wallet: &str, payouts: &[(&str, &str)]) -> Re
     let payouts =
         payouts.iter().map(|(id, paid)| Payout { id: (*id).to_owned(), amount: amount(paid), time: Some(1_700_000_000) });
     let listed =
-        Listed { source: source("/payouts", "/tx", "/amount"), payouts: payouts.collect(), window_seconds: Some(86_400) };
+        Listed { source: source("/payouts", "/tx", "/amount").into(), payouts: payouts.collect(), window_seconds: Some(86_400) };
     Reading { counters: Vec::new(), listed: Some(listed), ..reading(player, wallet, "0") }
 }
 
@@ -257,7 +257,8 @@ async fn another_unit_pays_nothing_until_a_rebase_and_then_only_what_is_new(benc
     see(&mut book, &[("a", "1000"), ("b", "2000")]).await;
     let in_unit = |payouts: &[(&str, &str)]| {
         let mut reading = listing(1, "Wann", payouts);
-        reading.listed.as_mut().expect("a list").source.push_str("@1e-3");
+        let listed = reading.listed.as_mut().expect("a list");
+        listed.source = format!("{}@1e-3", listed.source).into();
         vec![Observation::Reading(reading)]
     };
     let report = record(&mut book, &in_unit(&[("b", "2"), ("c", "3")])).await;

@@ -66,6 +66,7 @@ async fn nulls_and_values_of_one_column_stay_with_their_rows(bench: Bench) {
     let some = |n: i32, every: i32| (n % every == 0).then(|| amount(&format!("{n}.0000000{every}")));
     let odd =
         |n: i32| [String::new(), "NULL".into(), format!("{{\"a\":[\"{n}\\\\\"]}}"), "日本🎮'".into()][n as usize % 4].clone();
+    let answer = |n: i32| format!("{{\"note\":{}}}", serde_json::Value::from(odd(n)));
     let of = |n: i32, round: i32| Reading {
         figures: Figures {
             total_hash: some(n, 2),
@@ -74,8 +75,8 @@ async fn nulls_and_values_of_one_column_stay_with_their_rows(bench: Bench) {
             balance: some(n, 7),
             ..Figures::default()
         },
-        raw: odd(n),
-        counters: vec![Counter { source: format!("/{}", odd(n)), paid: paid(n, round) }],
+        raw: answer(n),
+        counters: vec![Counter { source: format!("/{}", odd(n)).into(), paid: paid(n, round) }],
         ..reading(n, &format!("w{n}"), "1")
     };
     let mut book = bench.book();
@@ -87,7 +88,7 @@ async fn nulls_and_values_of_one_column_stay_with_their_rows(bench: Bench) {
     for row in rows {
         let n = row.player_id;
         let read = |money: Option<entity::Money>| money.and_then(|money| Amount::from_decimal(money.0));
-        assert_eq!(row.raw_response, Some(odd(n)));
+        assert_eq!(row.raw_response, Some(answer(n)));
         assert_eq!((read(row.total_hash), read(row.total_shares)), (some(n, 2), some(n, 3)), "player {n}");
         assert_eq!((read(row.immature), read(row.balance)), (some(n, 5), some(n, 7)), "player {n}");
     }

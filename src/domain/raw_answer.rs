@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::{Amount, Counter, Currency, Figures};
+use super::amount::Amount;
+use super::names::Currency;
+use super::reading::{Counter, Figures};
 
 /// The longest answer that is kept as it came, in bytes of compact JSON.
-pub(super) const BYTES_MAX: usize = 4096;
-/// A longer text is not even looked at: indentation alone seldom quadruples an answer.
-const TEXT_BYTES_MAX: usize = 4 * BYTES_MAX;
+pub const BYTES_MAX: usize = 4096;
+/// A longer text is not even looked at: indentation alone seldom quadruples an answer. In bytes.
+pub const TEXT_BYTES_MAX: usize = 4 * BYTES_MAX;
 /// The deepest nesting that is kept: common readers refuse more than 128 levels.
 const DEPTH_MAX: usize = 100;
 
@@ -17,7 +19,8 @@ const PRIVATE_KEY: &str = "$serde_json::private";
 
 /// `text`, which is a well-formed JSON object, in compact form; or, when that is longer than [`BYTES_MAX`] or not readable
 /// everywhere, a note of its length and the figures that were found in it.
-pub(super) fn shorten(text: &str, currency: &Currency, counters: &[Counter], figures: &Figures) -> String {
+#[must_use]
+pub fn shorten(text: &str, currency: &Currency, counters: &[Counter], figures: &Figures) -> String {
     if text.len() <= TEXT_BYTES_MAX
         && let Some(compact) = compact(text)
     {
@@ -43,7 +46,8 @@ pub(super) fn shorten(text: &str, currency: &Currency, counters: &[Counter], fig
 }
 
 /// A JSON number with the amount's exact digits.
-pub(super) fn exact(amount: Amount) -> Value {
+#[must_use]
+pub fn exact(amount: Amount) -> Value {
     let text = amount.to_string();
     text.parse().map_or(Value::String(text), Value::Number)
 }
