@@ -37,7 +37,7 @@ use outbox::store_delivery;
 use patience::{Failures, Limit, Outage, Patience};
 
 /// Observations of one transaction at most, unless a single message holds more.
-const OBSERVATIONS_PER_COMMIT: usize = 500;
+const OBSERVATIONS_PER_COMMIT: usize = 1_500;
 
 /// The actor.
 pub struct Ledger {

@@ -1,9 +1,12 @@
 //! Observations on their way to the ledger.
 
+use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use futures_util::future::LocalBoxFuture;
 use tokio::time::Instant;
 
 use super::shared::Shared;
@@ -11,76 +14,119 @@ use crate::actors::ledger::{LedgerError, RecordObservations, Recorded};
 use crate::domain::PoolName;
 use crate::store::book::Observation;
 
-/// Observations handed to the ledger at once, at most.
-const BATCH_MAX: usize = 100;
-/// How long an observation waits for company before it is handed over.
-const BATCH_LINGER: Duration = Duration::from_millis(20);
+/// Observations handed to the ledger at once, at most: what one transaction of it takes.
+const PART_MAX: usize = 500;
+/// Observations that wait while the ledger has a part. When there are so many, nothing more is asked for.
+const WAITING_MAX: usize = 1_000;
+/// An observation waits for company for so long, unless there is enough of it. Once the ledger is at work, its commit is what the
+/// others wait for, so a part grows with what a commit takes.
+const LINGER: Duration = Duration::from_millis(2);
+/// Company enough.
+const COMPANY: usize = 64;
 /// The pause before a batch is handed over again, after the ledger lost it in a restart.
 const RESEND_PAUSE: Duration = Duration::from_millis(200);
 
-/// Observations that the ledger has not been given, and the cycle that each is of.
+/// Observations on their way to the ledger, and the cycle that each is of. One part of them is in the ledger's hands at a time.
 #[derive(Default)]
 pub(super) struct Batch {
-    observations: Vec<Observation>,
-    cycles: Vec<u64>,
+    observations: VecDeque<Observation>,
+    cycles: VecDeque<u64>,
+    /// When the oldest has waited for long enough.
     due: Option<Instant>,
+    storing: Option<LocalBoxFuture<'static, ()>>,
 }
 
 impl Batch {
     /// Adds one.
     pub(super) fn put(&mut self, cycle: u64, observation: Observation) {
-        self.observations.push(observation);
-        self.cycles.push(cycle);
-        self.due.get_or_insert_with(|| Instant::now() + BATCH_LINGER);
+        self.observations.push_back(observation);
+        self.cycles.push_back(cycle);
+        self.due.get_or_insert_with(|| Instant::now() + LINGER);
     }
 
-    /// Whether it takes no more.
+    /// Whether it should get no more.
     pub(super) fn is_full(&self) -> bool {
-        self.observations.len() >= BATCH_MAX
+        self.observations.len() >= WAITING_MAX
     }
 
-    /// When it is to be handed over; `None` while it is empty.
+    /// When there is something to hand over; `None` while there is not, or the ledger has a part.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.due
+        self.due.filter(|_| self.storing.is_none())
     }
 
-    /// Hands it to the ledger and waits until it is stored, in parts where a feed has brought more at once. A batch whose answer is
-    /// lost is handed over again, which is safe: the ledger credits a counter once.
-    pub(super) async fn hand_over(&mut self, name: &PoolName, ledger: &Recipient<RecordObservations>, shared: &Shared) {
-        let Self { observations, cycles, .. } = std::mem::take(self);
-        let (mut observations, mut cycles) = (observations.into_iter(), cycles.into_iter());
-        while observations.len() > 0 {
-            let part = Self {
-                observations: observations.by_ref().take(BATCH_MAX).collect(),
-                cycles: cycles.by_ref().take(BATCH_MAX).collect(),
-                due: None,
-            };
-            part.hand_over_part(name, ledger, shared).await;
+    /// Whether the ledger has a part.
+    pub(super) fn is_storing(&self) -> bool {
+        self.storing.is_some()
+    }
+
+    /// Waits until the part that the ledger has is stored.
+    pub(super) async fn storing(&mut self) {
+        if let Some(storing) = &mut self.storing {
+            storing.await;
+            self.storing = None;
         }
     }
 
-    async fn hand_over_part(self, name: &PoolName, ledger: &Recipient<RecordObservations>, shared: &Shared) {
-        let Self { observations, cycles, .. } = self;
-        let observations = Arc::new(observations);
-        let recorded = store(name, ledger, shared, &observations).await;
-        for (observation, cycle) in observations.iter().zip(&cycles) {
-            let is_stored = recorded.is_some() && matches!(observation, Observation::Reading(_));
-            shared.with_round(*cycle, |round| {
-                round.in_hand -= 1;
-                round.report.readings += u64::from(is_stored);
-            });
+    /// Hands a part to the ledger, if it has none and there is company enough or the oldest has waited for long enough.
+    pub(super) fn hand_over(&mut self, name: &PoolName, ledger: &Recipient<RecordObservations>, shared: &Rc<Shared>) {
+        let is_due = self.due.is_some_and(|due| self.observations.len() >= COMPANY || due <= Instant::now());
+        if is_due && self.storing.is_none() {
+            self.begin(name, ledger, shared);
         }
-        let (Some(recorded), Some(newest)) = (recorded, cycles.iter().max()) else { return };
-        let Recorded { awards, points, advc, held, anomalies } = recorded;
-        shared.with_round(*newest, |round| {
-            let report = &mut round.report;
-            report.awards += awards;
-            report.points = report.points.checked_add(points).unwrap_or(report.points);
-            report.advc = report.advc.checked_add(advc).unwrap_or(report.advc);
-            report.held += held;
-            report.anomalies += anomalies;
+    }
+
+    /// The next part being stored, without waiting for company; `None` when there is none.
+    pub(super) fn stored(
+        &mut self,
+        name: &PoolName,
+        ledger: &Recipient<RecordObservations>,
+        shared: &Rc<Shared>,
+    ) -> Option<impl Future<Output = ()>> {
+        if self.storing.is_none() && !self.observations.is_empty() {
+            self.begin(name, ledger, shared);
+        }
+        self.is_storing().then(|| self.storing())
+    }
+
+    fn begin(&mut self, name: &PoolName, ledger: &Recipient<RecordObservations>, shared: &Rc<Shared>) {
+        let size = self.observations.len().min(PART_MAX);
+        let observations: Vec<Observation> = self.observations.drain(..size).collect();
+        let cycles: Vec<u64> = self.cycles.drain(..size).collect();
+        // What is left has waited already.
+        self.due = (!self.observations.is_empty()).then(Instant::now);
+        let (name, ledger, shared) = (name.clone(), ledger.clone(), Rc::clone(shared));
+        self.storing = Some(Box::pin(async move { hand_over_part(observations, &cycles, &name, &ledger, &shared).await }));
+    }
+}
+
+/// Hands a part to the ledger and waits until it is stored. One whose answer is lost is handed over again, which is safe: the
+/// ledger credits a counter once.
+async fn hand_over_part(
+    observations: Vec<Observation>,
+    cycles: &[u64],
+    name: &PoolName,
+    ledger: &Recipient<RecordObservations>,
+    shared: &Shared,
+) {
+    let observations = Arc::new(observations);
+    let recorded = store(name, ledger, shared, &observations).await;
+    for (observation, cycle) in observations.iter().zip(cycles) {
+        let is_stored = recorded.is_some() && matches!(observation, Observation::Reading(_));
+        shared.with_round(*cycle, |round| {
+            round.in_hand -= 1;
+            round.report.readings += u64::from(is_stored);
         });
     }
+    let (Some(recorded), Some(newest)) = (recorded, cycles.iter().max()) else { return };
+    let Recorded { awards, points, advc, held, anomalies } = recorded;
+    shared.with_round(*newest, |round| {
+        let report = &mut round.report;
+        report.awards += awards;
+        report.points = report.points.checked_add(points).unwrap_or(report.points);
+        report.advc = report.advc.checked_add(advc).unwrap_or(report.advc);
+        report.held += held;
+        report.anomalies += anomalies;
+    });
 }
 
 /// What became of the observations, once they are stored; `None` when they cannot be before the next start.

@@ -3,14 +3,14 @@
 //! One engine runs while there is any round to finish; a round that begins meanwhile becomes its work too. It ends when nothing
 //! is left to do, when the program ends, or when a request could not be borne: then the actor is restarted.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
-use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::batch::Batch;
@@ -19,7 +19,7 @@ use super::network::NetworkWatch;
 use super::shared::Shared;
 use super::{Fetch, Pace};
 use crate::actors::ledger::RecordObservations;
-use crate::actors::supervision::Panicked;
+use crate::actors::supervision::{Panicked, caught};
 use crate::clock::Clock;
 use crate::domain::agenda::Answer;
 use crate::domain::breaker::Permit;
@@ -32,6 +32,8 @@ use crate::domain::{PoolName, Wallet};
 use crate::pools::{Blame, Extracted, Failure, LimitSign};
 use crate::store::book::{AnomalyReport, Observation};
 
+/// Answers taken up in one go: about a millisecond.
+const TAKEN_UP_AT_ONCE: usize = 32;
 /// How long requests in hand are waited for when the program is ending.
 const DRAIN_REQUESTS_MAX: Duration = Duration::from_secs(2);
 /// The shortest time between two restarts of a pool whose answers make us panic: so far apart they never add up to what ends
@@ -79,8 +81,7 @@ enum Next {
 impl Engine {
     /// Works until nothing is left. Answers why the actor must be restarted, where it must.
     pub(super) async fn run(mut self) -> Option<Panicked> {
-        let mut running: JoinSet<Ended> = JoinSet::new();
-        let mut tickets: HashMap<Id, Ticket> = HashMap::new();
+        let mut running = FuturesUnordered::new();
         let mut batch = Batch::default();
         let mut give_up_at = None;
         let mut broken: Option<Panicked> = None;
@@ -91,9 +92,23 @@ impl Engine {
                 self.shared.agenda.borrow_mut().give_up();
                 give_up_at.get_or_insert(Instant::now() + DRAIN_REQUESTS_MAX);
             }
-            let next = self.next(self.clock.now(), running.len());
+            // A timer takes a millisecond at least, so what may begin now does so without one.
+            let next = loop {
+                let now = self.clock.now();
+                match self.next(now, running.len(), &batch) {
+                    Next::At(at) if at <= now => match self.start(now) {
+                        Some(request) => running.push(request),
+                        None => break self.next(self.clock.now(), running.len(), &batch),
+                    },
+                    next => break next,
+                }
+            };
             if running.is_empty() && next == Next::Nothing {
-                self.hand_over(&mut batch).await;
+                if let Some(stored) = batch.stored(&self.name, &self.ledger, &self.shared) {
+                    // Whatever is left; a round may begin meanwhile.
+                    stored.await;
+                    continue;
+                }
                 if broken.is_some() || *self.draining.borrow() {
                     break;
                 }
@@ -108,39 +123,35 @@ impl Engine {
             }
             let start_at = if let Next::At(at) = next { Some(self.clock.instant(at)) } else { None };
             let anywhen = Instant::now();
+            let due = batch.due();
             tokio::select! {
                 biased;
-                Some(joined) = running.join_next_with_id(), if !running.is_empty() => {
-                    let (id, ended) = match joined {
-                        Ok((id, ended)) => (id, Ok(ended)),
-                        Err(error) => (error.id(), Err(error)),
-                    };
-                    if let Some(ticket) = tickets.remove(&id) {
-                        broken = self.take_up(ticket, ended, &mut batch).or(broken);
-                    }
-                    if batch.is_full() {
-                        self.hand_over(&mut batch).await;
+                // First: while answers come without a pause, the ledger would wait for its next part.
+                () = batch.storing(), if batch.is_storing() => self.close_rounds(),
+                Some(ended) = running.next(), if !running.is_empty() => {
+                    broken = self.take_up(ended, &mut batch).or(broken);
+                    // Some that are there already, before anything is looked at again; not all, because the ledger and the
+                    // notifier wait for this thread too.
+                    for _ in 1..TAKEN_UP_AT_ONCE {
+                        let Some(Some(ended)) = running.next().now_or_never() else { break };
+                        broken = self.take_up(ended, &mut batch).or(broken);
                     }
                     self.close_rounds();
                 }
-                () = sleep_until(batch.due().unwrap_or(anywhen)), if batch.due().is_some() => {
-                    self.hand_over(&mut batch).await;
-                    self.close_rounds();
-                }
-                () = sleep_until(start_at.unwrap_or(anywhen)), if start_at.is_some() => {
-                    if let Some((ticket, request)) = self.start(running.len()) {
-                        tickets.insert(running.spawn_local(request).id(), ticket);
-                    }
-                }
+                () = sleep_until(due.unwrap_or(anywhen)), if due.is_some() => {}
+                () = sleep_until(start_at.unwrap_or(anywhen)), if start_at.is_some() => {}
                 () = sleep_until(give_up_at.unwrap_or(anywhen)), if give_up_at.is_some() => break,
                 Ok(()) = self.draining.changed(), if !stopping => {}
                 Ok(()) = network.changed() => {}
                 () = self.shared.news.notified() => {}
             }
+            batch.hand_over(&self.name, &self.ledger, &self.shared);
         }
         // Dropped, which closes their connections.
         drop(running);
-        self.hand_over(&mut batch).await;
+        while let Some(stored) = batch.stored(&self.name, &self.ledger, &self.shared) {
+            stored.await;
+        }
         if broken.is_some() {
             // Left alone for a while, as a pool that fails for everyone: otherwise the restarts would add up to the limit that
             // ends the process, and the other pools would notice. Counted from the end, when the restart comes; nothing new
@@ -152,7 +163,7 @@ impl Engine {
     }
 
     /// What may be done at `now` or later, with so many requests under way.
-    fn next(&self, now: Duration, running: usize) -> Next {
+    fn next(&self, now: Duration, running: usize, batch: &Batch) -> Next {
         if self.shared.network_turns.replace(self.network.turns()) != self.network.turns() {
             // The network is gone or back: what the breaker has counted was about the way to the pool.
             self.shared.breaker.borrow_mut().forgive();
@@ -160,6 +171,10 @@ impl Engine {
         let mut agenda = self.shared.agenda.borrow_mut();
         if agenda.waiting() == 0 {
             return Next::Nothing;
+        }
+        if batch.is_full() {
+            // The ledger is behind, and what was read waits in memory.
+            return Next::Wait;
         }
         let paced = self.shared.throttle.borrow().next_start().max(self.shared.token_at.get()).max(now);
         let one_at_a_time = |at: Duration| if running > 0 { Next::Wait } else { Next::At(at.max(paced)) };
@@ -191,12 +206,8 @@ impl Engine {
         }
     }
 
-    /// Begins the next request, if nothing forbids it any more.
-    fn start(&self, running: usize) -> Option<(Ticket, impl Future<Output = Ended> + use<>)> {
-        let now = self.clock.now();
-        if !matches!(self.next(now, running), Next::At(at) if at <= now) {
-            return None;
-        }
+    /// Begins the next request, which [`Self::next`] allows at `now`, if the ceiling does.
+    fn start(&self, now: Duration) -> Option<impl Future<Output = (Ticket, Result<Ended, Panicked>)> + use<>> {
         if let Err(wait) = self.shared.ceiling.take(now) {
             self.shared.token_at.set(now + wait);
             return None;
@@ -217,12 +228,13 @@ impl Engine {
             round.cycle
         };
         let request = request(Rc::clone(&self.client), job.wallet.clone(), self.shared.feed_jobs(), self.pace.hung_after);
-        Some((Ticket { cycle, job, started, is_probe }, request))
+        let ticket = Ticket { cycle, job, started, is_probe };
+        Some(async { (ticket, caught(request).await) })
     }
 
     /// Counts what a request came to and makes an observation of it, if it is worth one. Answers why the actor must be
     /// restarted, where it must.
-    fn take_up(&self, ticket: Ticket, ended: Result<Ended, JoinError>, batch: &mut Batch) -> Option<Panicked> {
+    fn take_up(&self, (ticket, ended): (Ticket, Result<Ended, Panicked>), batch: &mut Batch) -> Option<Panicked> {
         self.shared.with_round(ticket.cycle, |round| round.in_hand -= 1);
         let (kind, text) = match ended {
             Ok(Ended { result: Some(result), took }) => {
@@ -246,12 +258,10 @@ impl Engine {
                 self.shared.metrics.borrow_mut().hung += 1;
                 ("hung", format!("a request had no end within {} ms", took.as_millis()))
             }
-            Err(error) if error.is_panic() => {
+            Err(panicked) => {
                 self.shared.metrics.borrow_mut().panics += 1;
-                ("panic", error.to_string())
+                ("panic", panicked.to_string())
             }
-            // Nobody cancels a task here; what is not a panic is the runtime's end.
-            Err(_) => return None,
         };
         self.shared.agenda.borrow_mut().settle(&ticket.job.wallet, Answer::Unbearable, self.clock.now());
         self.count_failure(ticket.cycle, &ticket.job.wallet, kind, &text);
@@ -352,10 +362,6 @@ impl Engine {
     fn put(&self, cycle: u64, observation: Observation, batch: &mut Batch) {
         self.shared.with_round(cycle, |round| round.in_hand += 1);
         batch.put(cycle, observation);
-    }
-
-    async fn hand_over(&self, batch: &mut Batch) {
-        batch.hand_over(&self.name, &self.ledger, &self.shared).await;
     }
 
     fn close_rounds(&self) {

@@ -104,13 +104,13 @@ impl Bench {
 async fn one_request_brings_a_reading_for_every_wallet() {
     tokio::time::pause();
     let mut bench = Bench::new();
-    let report = bench.round(250).await;
-    assert_eq!((report.wallets, report.requests, report.readings, report.not_asked), (250, 1, 249, 0));
+    let report = bench.round(1_250).await;
+    assert_eq!((report.wallets, report.requests, report.readings, report.not_asked), (1_250, 1, 1_249, 0));
     assert_eq!(report.failures.into_iter().collect::<Vec<_>>(), [("unknown_wallet", 1)]);
-    assert_eq!(*bench.feed.asked.borrow(), [250]);
+    assert_eq!(*bench.feed.asked.borrow(), [1_250]);
     let batches = bench.batches.borrow();
-    assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 49], "no more at once than from other pools");
-    let expected: Vec<String> = (1..=250).filter(|id| *id != 7).map(|id| format!("W{id}")).collect();
+    assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 249], "no more at once than from other pools");
+    let expected: Vec<String> = (1..=1_250).filter(|id| *id != 7).map(|id| format!("W{id}")).collect();
     assert_eq!(batches.concat(), expected);
 }
 
