@@ -25,7 +25,7 @@ use super::{ReportDurations, ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
 use crate::domain::{Amount, PlayerId, Points, PoolName};
 use crate::metrics::LedgerMetrics;
-use crate::store::book::{Book, Observation, Rebased, Report, Rules};
+use crate::store::book::{AwardedEvent, Book, Observation, Rebased, Report, Rules};
 use crate::store::resume::{self, Resumed};
 use crate::store::{Roster, StoreError, load_roster, now_utc, prune};
 
@@ -224,24 +224,26 @@ impl Ledger {
         if let Some(pruned) = committed.pruned {
             self.pruned(pruned);
         }
-        if let Some((report, took)) = committed.report {
-            self.count(&report, took);
-            if !report.awards.is_empty() && !self.dry_run {
+        if let Some((mut report, took)) = committed.report {
+            // Told before it is logged: the game waits for it.
+            let awards = Arc::new(std::mem::take(&mut report.awards));
+            if !awards.is_empty() && !self.dry_run {
                 self.subscribers.retain(Recipient::connected);
                 for subscriber in &self.subscribers {
                     // A hint only: the notifier also looks by itself.
-                    subscriber.do_send(RewardsReady);
+                    subscriber.do_send(RewardsReady(Arc::clone(&awards)));
                 }
             }
+            self.count(&report, &awards, took);
         }
         self.pump(ctx);
     }
 
     /// Counts and logs what a commit led to.
-    fn count(&mut self, report: &Report, took: Duration) {
+    fn count(&mut self, report: &Report, awards: &[AwardedEvent], took: Duration) {
         let metrics = &mut self.metrics;
         metrics.readings += report.readings;
-        metrics.awards += report.awards.len() as u64;
+        metrics.awards += awards.len() as u64;
         metrics.held += report.held.len() as u64;
         metrics.positions_opened += report.opened;
         metrics.dust += report.dust;
@@ -255,7 +257,7 @@ impl Ledger {
         } else {
             metrics.batches_unchanged += 1;
         }
-        for award in &report.awards {
+        for award in awards {
             self.ap_awarded = self.ap_awarded.checked_add(award.points).unwrap_or(self.ap_awarded);
             tracing::info!(
                 event_id = %award.event_id, player_id = award.player.0, username = award.username, pool = %award.pool,
@@ -338,10 +340,10 @@ impl Handler<Adopt> for Ledger {
 #[rtype(result = "()")]
 pub struct Subscribe(pub Recipient<RewardsReady>);
 
-/// Tells that awards were stored. A hint: the rows are what counts.
-#[derive(Debug, Clone, Copy, Message)]
+/// Tells which awards were stored just now; an empty list, that there may be some. A hint: the rows are what counts.
+#[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "()")]
-pub struct RewardsReady;
+pub struct RewardsReady(pub Arc<Vec<AwardedEvent>>);
 
 impl Handler<Subscribe> for Ledger {
     type Result = ();

@@ -4,10 +4,12 @@
 //! order, one at a time, and players do not wait for each other; an award is marked notified after the server's
 //! acknowledgement and never before; a server that does not acknowledge is asked again with growing delays, and one that
 //! acknowledges nothing at all gets a single notice now and then.
-//! The rows in `mining_events` are the outbox and this actor's memory is not: it looks for rows after each connect, after each
-//! hint, after each acknowledgement and on a timer, always by the same query.
+//! The rows in `mining_events` are the outbox and this actor's memory is not: what was just stored goes out from memory where
+//! nothing older can be waiting (`line`), and everything else is found in the rows, by looks after each connect, each hint and each
+//! acknowledgement that may leave something, and on a timer, always by the same query.
 //! Leaves to others: the connection itself (`notify::connection`), reading and marking rows (the ledger).
 
+mod line;
 mod resuming;
 mod sending;
 
@@ -29,6 +31,7 @@ use crate::metrics::NotifierMetrics;
 use crate::notify::{Command, ConnectionEvent};
 use crate::store::{now_utc, rfc3339};
 
+use line::Line;
 use resuming::Resume;
 use sending::Walk;
 
@@ -83,10 +86,14 @@ pub struct Notifier {
     outbox_away: Repetition,
     /// What the server says that it has.
     resume: Resume,
+    /// Awards that need not be looked for.
+    line: Line,
     /// Notices sent and not yet acknowledged.
     in_flight: HashMap<EventId, InFlight>,
-    /// Players of whom a notice is under way or being marked: their next one waits.
-    busy: HashSet<PlayerId>,
+    /// Players of whom something is being marked, and how much: their rows are not what counts yet.
+    marking: HashMap<PlayerId, u32>,
+    /// Something may wait in the database that is neither in line nor under way.
+    owes_look: bool,
     /// What became of notices and is not stored yet.
     unsaved: RecordDelivery,
     /// Acknowledged and not stored as such yet: a row that is found meanwhile is not sent.
@@ -138,8 +145,10 @@ impl Notifier {
             away: Repetition::default(),
             outbox_away: Repetition::default(),
             resume: Resume::default(),
+            line: Line::default(),
             in_flight: HashMap::new(),
-            busy: HashSet::new(),
+            marking: HashMap::new(),
+            owes_look: false,
             unsaved: RecordDelivery::default(),
             settling: HashSet::new(),
             unsaved_players: Vec::new(),
@@ -188,7 +197,7 @@ impl Notifier {
     fn idle(&self) -> bool {
         let quiet = self.in_flight.is_empty() && !self.saving && self.unsaved == RecordDelivery::default();
         // While the link is down nothing more can be done: the rows wait for the next start.
-        quiet && !(self.up && self.walk.looking)
+        quiet && !(self.up && (self.walk.looking || self.line.is_ready()))
     }
 
     fn release_drain(&mut self) {
@@ -211,9 +220,8 @@ impl Notifier {
         self.resume.forget();
         self.metrics.socket = if self.open.is_some() { "connecting" } else { "off" };
         // What was under way may or may not have arrived: it goes out again after the reconnect, with the same id.
-        for (_, lost) in self.in_flight.drain() {
-            self.busy.remove(&lost.player);
-        }
+        self.in_flight.clear();
+        self.line.forget();
     }
 }
 
@@ -243,7 +251,7 @@ impl Supervised for Notifier {
         self.unsaved = RecordDelivery::default();
         self.settling.clear();
         self.unsaved_players.clear();
-        self.busy.clear();
+        self.marking.clear();
         self.drained.clear();
     }
 }
@@ -305,8 +313,10 @@ impl StreamHandler<ConnectionEvent> for Notifier {
 impl Handler<RewardsReady> for Notifier {
     type Result = ();
 
-    fn handle(&mut self, _: RewardsReady, ctx: &mut Self::Context) {
-        self.look(ctx);
+    fn handle(&mut self, RewardsReady(awards): RewardsReady, ctx: &mut Self::Context) {
+        if !self.line_up(&awards) {
+            self.look(ctx);
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use chrono::NaiveDateTime;
 use entity::{Money, mining_events};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, DbBackend, EntityTrait as _, FromQueryResult,
-    PaginatorTrait as _, QueryFilter as _, QueryResult, Statement,
+    ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
+    QueryFilter as _, QueryResult, Statement,
 };
 
 use super::StoreError;
@@ -229,7 +229,7 @@ pub async fn waiting(db: &DatabaseConnection) -> Result<u64, StoreError> {
 ///
 /// # Errors
 /// When the database cannot be asked; marking again later is safe.
-pub async fn mark_notified(db: &DatabaseConnection, acknowledged: &[EventId]) -> Result<(), StoreError> {
+pub async fn mark_notified(db: &impl ConnectionTrait, acknowledged: &[EventId]) -> Result<(), StoreError> {
     static MARK: Bulk = Bulk::new(
         "UPDATE mining_events SET notified = TRUE, next_attempt_at = NULL FROM {rows} WHERE mining_events.event_id = v.column1",
         &[],
@@ -249,7 +249,7 @@ pub async fn mark_notified(db: &DatabaseConnection, acknowledged: &[EventId]) ->
 ///
 /// # Errors
 /// When the database cannot be asked; they are then sent again sooner than they should be, which is safe.
-pub async fn record_attempts(db: &DatabaseConnection, attempts: &[Attempt]) -> Result<(), StoreError> {
+pub async fn record_attempts(db: &impl ConnectionTrait, attempts: &[Attempt]) -> Result<(), StoreError> {
     static COUNT: Bulk = Bulk::new(
         "UPDATE mining_events SET delivery_attempts = delivery_attempts + 1, next_attempt_at = v.column2, delivery_dead = v.column3 \
          FROM {rows} WHERE mining_events.event_id = v.column1 AND mining_events.notified = FALSE",
@@ -270,7 +270,7 @@ pub async fn record_attempts(db: &DatabaseConnection, attempts: &[Attempt]) -> R
 ///
 /// # Errors
 /// When the database cannot be asked; they are then found again.
-pub async fn give_up(db: &DatabaseConnection, rows: &[i64]) -> Result<(), StoreError> {
+pub async fn give_up(db: &impl ConnectionTrait, rows: &[i64]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }

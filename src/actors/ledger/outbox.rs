@@ -1,14 +1,14 @@
 //! The ledger's part of the outbox: which awards are due, what became of notices, and what a game server says it has.
 
 use actix::prelude::*;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, TransactionTrait as _};
 use tokio::sync::oneshot;
 
 use super::{Ledger, LedgerError, Work};
 use crate::domain::{EventId, PlayerId};
 use crate::store::outbox::{self, Attempt, Look};
 use crate::store::resume::Resumed;
-use crate::store::{StoreError, now_utc};
+use crate::store::{StoreError, now_utc, write_at_once};
 
 /// Asks for awards that are due to be told, from the player `from` on and without the players in `except`.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
@@ -72,9 +72,13 @@ impl Handler<RecordDelivery> for Ledger {
 }
 
 pub(super) async fn store_delivery(db: &DatabaseConnection, delivery: &RecordDelivery) -> Result<(), StoreError> {
-    outbox::mark_notified(db, &delivery.acknowledged).await?;
-    outbox::record_attempts(db, &delivery.attempts).await?;
-    outbox::give_up(db, &delivery.unreadable).await
+    // Together: each statement by itself would wait for the disk.
+    let transaction = db.begin_with_options(write_at_once()).await?;
+    outbox::mark_notified(&transaction, &delivery.acknowledged).await?;
+    outbox::record_attempts(&transaction, &delivery.attempts).await?;
+    outbox::give_up(&transaction, &delivery.unreadable).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Hands over what a game server says that it has: the last sequence of each player, at most

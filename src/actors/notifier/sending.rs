@@ -3,6 +3,7 @@
 //! A look walks over the players with awards that wait, a bounded number of them at a time, and the next one goes on where it
 //! ended. What sets it off asks for one way round.
 
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -10,12 +11,15 @@ use chrono::TimeDelta;
 
 use super::super::ledger::{NextUndelivered, RecordDelivery};
 use super::{InFlight, Notifier};
-use crate::domain::EventId;
 use crate::domain::delivery::{Retry, after_attempt};
+use crate::domain::{EventId, PlayerId};
 use crate::notify::{Command, MiningReward};
+use crate::store::book::AwardedEvent;
 use crate::store::now_utc;
 use crate::store::outbox::{Attempt, FIRST_PLAYER, Look, Undelivered, Unreadable};
 
+/// What is sent and not marked yet is at most this many windows. A crash tells as many again.
+const UNMARKED_WINDOWS_MAX: usize = 8;
 /// Looks in one sweep that may find nothing to send. Only where thousands of players wait for their next attempt it takes more
 /// than one sweep to go round, and then a server that acknowledges nothing is at the other end.
 const VAIN_LOOKS_PER_SWEEP: u32 = 32;
@@ -23,7 +27,7 @@ const VAIN_LOOKS_PER_SWEEP: u32 = 32;
 /// Where the walk over the players is.
 pub(super) struct Walk {
     /// The player at whom the next look begins.
-    from: crate::domain::PlayerId,
+    from: PlayerId,
     /// How many times the end has still to be reached.
     ends: u8,
     /// Looks that may still find nothing before the next sweep.
@@ -72,13 +76,12 @@ impl Notifier {
 
     /// The next look of the way round, unless one is under way or nothing may be sent.
     fn look_on(&mut self, ctx: &mut Context<Self>) {
-        // What waits to be marked takes room too: a ledger that cannot store stops the sending after one window.
-        let room = self.flow.room(self.busy.len(), self.clock.now());
+        let room = self.room();
         if !self.up || self.resume.holds_back() || self.walk.looking || self.walk.is_over() || room == 0 {
             return;
         }
         self.walk.looking = true;
-        let wanted = NextUndelivered { from: self.walk.from, except: self.busy.iter().copied().collect(), limit: room };
+        let wanted = NextUndelivered { from: self.walk.from, except: self.busy().collect(), limit: room };
         let asked = self.ledger.next.send(wanted);
         ctx.spawn(asked.into_actor(self).map(|outcome, actor, ctx| {
             actor.walk.looking = false;
@@ -103,23 +106,74 @@ impl Notifier {
         }));
     }
 
+    /// How many more notices may be sent. What waits to be marked takes room too: a ledger that cannot store stops the sending.
+    fn room(&self) -> usize {
+        let unmarked = self.in_flight.len() + self.settling.len();
+        let room = self.flow.room(self.in_flight.len(), self.clock.now());
+        room.min((UNMARKED_WINDOWS_MAX * self.rules.window).saturating_sub(unmarked))
+    }
+
+    /// Players of whom a notice is under way or being marked.
+    fn busy(&self) -> impl Iterator<Item = PlayerId> {
+        let under_way = self.in_flight.values().map(|sent| sent.player).filter(|player| !self.marking.contains_key(player));
+        under_way.chain(self.marking.keys().copied())
+    }
+
+    /// Takes up what was just stored, and sends what there is room for. Answers whether nothing is left to be looked for.
+    pub(super) fn line_up(&mut self, awards: &[AwardedEvent]) -> bool {
+        if !self.up || self.resume.holds_back() || awards.is_empty() {
+            return false;
+        }
+        let mut all_taken = true;
+        for award in awards {
+            all_taken &= self.line.push(award);
+        }
+        self.send_line();
+        self.owes_look |= !all_taken;
+        all_taken
+    }
+
+    /// Sends from memory what there is room for.
+    fn send_line(&mut self) {
+        if !self.up || !self.line.is_ready() {
+            return;
+        }
+        for _ in 0..self.room() {
+            let Some(award) = self.line.pop() else { return };
+            let player = award.player;
+            if !self.send(award.event_id, player, 0, reward(award)) {
+                // The rows have it.
+                self.line.failed(player);
+                self.owes_look = true;
+                return;
+            }
+        }
+    }
+
     fn send_all(&mut self, found: Vec<Undelivered>) {
         for event in found {
-            // The link may have broken since, or the row may be under way by an earlier look.
-            if !self.up || self.busy.contains(&event.player) || self.settling.contains(&event.event_id) {
+            let (event_id, player, sequence) = (event.event_id, event.player, event.sequence);
+            // The link may have broken since, or the row may be under way by an earlier look or from memory.
+            if !self.up || self.line.is_active(player) || self.marking.contains_key(&player) || self.settling.contains(&event_id)
+            {
                 continue;
             }
-            let (event_id, player) = (event.event_id, event.player);
             let attempts = u32::try_from(event.attempts).unwrap_or(0);
-            let command = Command::Send { event_id, payload: payload(event).to_json() };
-            // The channel has room for two windows. Where it has none all the same, the row is found again.
-            if self.commands.as_ref().is_none_or(|commands| commands.try_send(command).is_err()) {
-                continue;
+            if self.send(event_id, player, attempts, payload(event)) {
+                self.line.telling(player, sequence);
             }
-            self.metrics.sent += 1;
-            self.busy.insert(player);
-            self.in_flight.insert(event_id, InFlight { player, attempts, sent_at: self.clock.now() });
         }
+    }
+
+    fn send(&mut self, event_id: EventId, player: PlayerId, attempts: u32, reward: MiningReward) -> bool {
+        let command = Command::Send { event_id, payload: reward.to_json() };
+        // The channel has room for two windows. Where it has none all the same, the row is found again.
+        if self.commands.as_ref().is_none_or(|commands| commands.try_send(command).is_err()) {
+            return false;
+        }
+        self.metrics.sent += 1;
+        self.in_flight.insert(event_id, InFlight { player, attempts, sent_at: self.clock.now() });
+        true
     }
 
     /// Gives up rows that cannot be read, so that each is said once and its player's next awards go out.
@@ -129,13 +183,15 @@ impl Notifier {
         }
         for Unreadable { row, player, why } in unreadable {
             // By an earlier look, and not stored yet.
-            if !self.busy.insert(player) {
+            if self.marking.contains_key(&player) || self.line.is_active(player) {
                 continue;
             }
+            *self.marking.entry(player).or_default() += 1;
             self.metrics.unreadable += 1;
             tracing::error!(event = row, player_id = player.0, why, "notification_unreadable");
             self.unsaved.unreadable.push(row);
             self.unsaved_players.push(player);
+            self.owes_look = true;
         }
         self.save(ctx);
     }
@@ -148,7 +204,9 @@ impl Notifier {
         // One that comes after the time-out counts too, or a slow server would be told for ever what it has long known.
         if let Some(sent) = self.in_flight.remove(&event_id) {
             self.metrics.ack_time.record(self.clock.now().saturating_sub(sent.sent_at));
-            self.unsaved_players.push(sent.player);
+            self.mark(sent.player);
+            self.owes_look |= self.line.told(sent.player);
+            self.send_line();
         }
         self.settling.insert(event_id);
         self.unsaved.acknowledged.push(event_id);
@@ -181,8 +239,16 @@ impl Notifier {
         }
         let next_at = now_utc() + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(2));
         self.unsaved.attempts.push(Attempt { event_id, next_at, dead });
-        self.unsaved_players.push(sent.player);
+        self.mark(sent.player);
+        self.line.failed(sent.player);
+        self.owes_look = true;
         self.save(ctx);
+    }
+
+    /// Something of the player is about to be marked.
+    fn mark(&mut self, player: PlayerId) {
+        self.unsaved_players.push(player);
+        *self.marking.entry(player).or_default() += 1;
     }
 
     /// Finds overdue acknowledgements.
@@ -208,13 +274,23 @@ impl Notifier {
             actor.saving = false;
             if let Ok(Ok(())) = outcome {
                 for player in players {
-                    actor.busy.remove(&player);
+                    if let Entry::Occupied(mut marking) = actor.marking.entry(player) {
+                        *marking.get_mut() -= 1;
+                        if *marking.get() == 0 {
+                            marking.remove();
+                        }
+                    }
                 }
                 for event_id in delivery.acknowledged {
                     actor.settling.remove(&event_id);
                 }
                 actor.save(ctx);
-                actor.look(ctx);
+                actor.send_line();
+                if std::mem::take(&mut actor.owes_look) {
+                    actor.look(ctx);
+                } else {
+                    actor.look_on(ctx);
+                }
                 actor.release_drain();
             } else {
                 // Lost or refused: an acknowledgement is kept until it is stored. The sweep tries again.
@@ -227,7 +303,23 @@ impl Notifier {
     }
 }
 
-/// What the game server is told.
+/// What the game server is told of an award that was just stored.
+fn reward(award: AwardedEvent) -> MiningReward {
+    MiningReward {
+        event_id: award.event_id,
+        sequence: award.sequence,
+        player_id: award.player,
+        username: award.username,
+        pool: award.pool,
+        advc_amount: award.advc,
+        ap_awarded: award.points,
+        total_ap: award.total_ap,
+        total_advc_mined: award.total_advc,
+        timestamp: award.at,
+    }
+}
+
+/// What the game server is told of an award that was found in the database.
 fn payload(event: Undelivered) -> MiningReward {
     MiningReward {
         event_id: event.event_id,

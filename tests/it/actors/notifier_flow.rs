@@ -21,7 +21,7 @@ fn a_server_that_never_acknowledges_is_not_flooded() {
         let mut sent = bench.sent();
         assert_eq!(sent.len(), WINDOW);
         for _ in 0..360 {
-            bench.notifier.do_send(RewardsReady);
+            bench.notifier.do_send(RewardsReady::default());
             wait(secs(10)).await;
             sent.extend(bench.sent());
         }
@@ -130,7 +130,7 @@ fn a_row_that_cannot_be_read_is_given_up_once_and_the_players_next_one_goes_out(
         bench.outbox.spoil(1, 1);
         bench.outbox.storing.set(secs(2));
         bench.up().await;
-        bench.notifier.do_send(RewardsReady);
+        bench.notifier.do_send(RewardsReady::default());
         wait(secs(1)).await;
         assert_eq!(bench.sent(), [(2, 1)], "its player waits until it is stored, and nobody else");
         wait(secs(2)).await;
@@ -156,7 +156,7 @@ fn players_far_behind_many_who_wait_are_reached() {
             bench.nack(of, 1).await;
         }
         bench.outbox.award(500, 1);
-        bench.notifier.do_send(RewardsReady);
+        bench.notifier.do_send(RewardsReady::default());
         // Looks in vain are counted: one more sweep may be needed.
         wait(millis(1_001)).await;
         assert!(bench.sent().contains(&(500, 1)));
