@@ -145,7 +145,9 @@ impl Daemon {
         };
         let (tell, given_up) = mpsc::unbounded_channel();
         let give_up = options.database_wait_max.map(|after| GiveUp { after, tell });
-        let ledger = Supervisor::start({
+        // On a thread of its own: what it decides and writes goes on while answers are read, and each statement's turn does not
+        // wait for them. It ends with the system.
+        let ledger = Supervisor::start_in_arbiter(&Arbiter::new().handle(), {
             let (db, rules, supervision) = (db.clone(), Arc::new(rules), supervision("ledger".to_owned()));
             move |ctx: &mut Context<Ledger>| {
                 ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
@@ -298,6 +300,11 @@ impl Daemon {
                 }
             }
         }
+    }
+
+    /// Begins a cycle now, beside those that the interval brings: with [`Mode::Once`], one after another without a pause.
+    pub fn begin_cycle(&self) {
+        self.scheduler.do_send(scheduler::BeginCycle);
     }
 
     /// Keeps what a pool did for the status page, unless it was taken off the list meanwhile.

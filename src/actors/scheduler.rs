@@ -460,6 +460,19 @@ impl Handler<PollFinished> for Scheduler {
     }
 }
 
+/// Asks for a cycle now, as at a tick: how a [`Mode::Once`] goes on for whoever decides by itself when the next one is.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct BeginCycle;
+
+impl Handler<BeginCycle> for Scheduler {
+    type Result = ();
+
+    fn handle(&mut self, _: BeginCycle, ctx: &mut Self::Context) {
+        self.tick(ctx);
+    }
+}
+
 /// Asks to begin no more cycles.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
