@@ -4,6 +4,8 @@
 //! that waits is ever offered, so awards reach the game in order per player; a row that cannot be read is named and holds up
 //! nothing else.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDateTime;
 use entity::{Money, mining_events};
 use sea_orm::sea_query::Expr;
@@ -142,6 +144,8 @@ pub async fn look(
     for row in db.query_all_raw(statement).await? {
         rows.push((PlayerId(row.try_get("", "player_id")?), row));
     }
+    // Up to some thousands while many wait to be marked.
+    let except: HashSet<PlayerId> = except.iter().copied().collect();
     // The walk brings them in this order, which a plan need not keep.
     rows.sort_unstable_by_key(|(player, _)| *player);
     let after = |player: PlayerId| player.0.checked_add(1).map(PlayerId);

@@ -3,6 +3,7 @@
 //! A look walks over the players with awards that wait, a bounded number of them at a time, and the next one goes on where it
 //! ended. What sets it off asks for one way round.
 
+use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
@@ -34,11 +35,13 @@ pub(super) struct Walk {
     vain_looks: u32,
     /// A look is under way.
     pub(super) looking: bool,
+    /// What was marked since it was begun: its rows may be older than that.
+    marked: HashSet<EventId>,
 }
 
 impl Walk {
     pub(super) fn new() -> Self {
-        Self { from: FIRST_PLAYER, ends: 0, vain_looks: VAIN_LOOKS_PER_SWEEP, looking: false }
+        Self { from: FIRST_PLAYER, ends: 0, vain_looks: VAIN_LOOKS_PER_SWEEP, looking: false, marked: HashSet::new() }
     }
 
     /// Asks for one way round from here.
@@ -81,6 +84,7 @@ impl Notifier {
             return;
         }
         self.walk.looking = true;
+        self.walk.marked.clear();
         let wanted = NextUndelivered { from: self.walk.from, except: self.busy().collect(), limit: room };
         let asked = self.ledger.next.send(wanted);
         ctx.spawn(asked.into_actor(self).map(|outcome, actor, ctx| {
@@ -153,9 +157,9 @@ impl Notifier {
     fn send_all(&mut self, found: Vec<Undelivered>) {
         for event in found {
             let (event_id, player, sequence) = (event.event_id, event.player, event.sequence);
-            // The link may have broken since, or the row may be under way by an earlier look or from memory.
-            if !self.up || self.line.is_active(player) || self.marking.contains_key(&player) || self.settling.contains(&event_id)
-            {
+            // The link may have broken since, or the row may be under way from memory, or told and marked meanwhile.
+            let is_told = self.settling.contains(&event_id) || self.walk.marked.contains(&event_id);
+            if !self.up || is_told || self.line.is_active(player) || self.marking.contains_key(&player) {
                 continue;
             }
             let attempts = u32::try_from(event.attempts).unwrap_or(0);
@@ -283,6 +287,9 @@ impl Notifier {
                 }
                 for event_id in delivery.acknowledged {
                     actor.settling.remove(&event_id);
+                    if actor.walk.looking {
+                        actor.walk.marked.insert(event_id);
+                    }
                 }
                 actor.save(ctx);
                 actor.send_line();

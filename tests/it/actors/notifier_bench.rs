@@ -4,16 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use pool_poller::actors::ReportMetrics;
-use pool_poller::actors::ledger::{CountWaiting, LedgerError, NextUndelivered, RecordDelivery, RecordResume};
+use pool_poller::actors::ledger::{CountWaiting, LedgerError, NextUndelivered, RecordDelivery, RecordResume, RewardsReady};
 use pool_poller::actors::notifier::{DeliveryRules, LedgerLink, Link, Notifier, OpenLink, WINDOW};
 use pool_poller::actors::supervision::{Fatal, Fuse, Supervision};
 use pool_poller::clock::Clock;
 use pool_poller::domain::{EventId, PlayerId, Points};
 use pool_poller::notify::{Command, ConnectionEvent, DownReason, Protocol};
+use pool_poller::store::book::AwardedEvent;
 use pool_poller::store::now_utc;
 use pool_poller::store::outbox::{Look, Undelivered, Unreadable};
 use pool_poller::store::resume::Resumed;
@@ -68,6 +70,8 @@ pub(crate) struct Outbox {
     pub(crate) readonly: Cell<bool>,
     /// How long it takes to store.
     pub(crate) storing: Cell<Duration>,
+    /// How long a look's rows are on their way.
+    pub(crate) looking: Cell<Duration>,
 }
 
 impl Outbox {
@@ -106,6 +110,25 @@ impl Outbox {
     pub(crate) fn told_and_dead(&self) -> (usize, usize) {
         let rows = self.rows.borrow();
         (rows.iter().filter(|row| row.told).count(), rows.iter().filter(|row| row.dead).count())
+    }
+
+    /// What the ledger says when it has just stored this award.
+    pub(crate) fn stored_just_now(&self, of: usize, sequence: i64) -> RewardsReady {
+        let rows = self.rows.borrow();
+        let row = rows.iter().find(|row| row.award.event_id == event(of, sequence)).expect("an award");
+        let award = row.award.clone();
+        RewardsReady(Arc::new(vec![AwardedEvent {
+            event_id: award.event_id,
+            player: award.player,
+            username: award.username,
+            pool: award.pool,
+            sequence: award.sequence,
+            advc: award.advc,
+            points: award.points,
+            total_ap: award.total_ap,
+            total_advc: award.total_advc,
+            at: award.at,
+        }]))
     }
 
     fn next(&self, wanted: &NextUndelivered) -> Look {
@@ -211,6 +234,7 @@ impl Bench {
             unreadable: Cell::default(),
             readonly: Cell::default(),
             storing: Cell::default(),
+            looking: Cell::default(),
         });
         let peer: Rc<RefCell<Option<Peer>>> = Rc::default();
         let opened_at: Rc<RefCell<Vec<Duration>>> = Rc::default();
@@ -302,7 +326,14 @@ fn ledger_link(outbox: &Rc<Outbox>) -> LedgerLink {
     let looking = Rc::clone(outbox);
     let next = neighbour(move |wanted: NextUndelivered| {
         looking.looks.borrow_mut().push(wanted.clone());
-        std::future::ready(if looking.unreadable.get() { Err(away()) } else { Ok(looking.next(&wanted)) })
+        let found = if looking.unreadable.get() { Err(away()) } else { Ok(looking.next(&wanted)) };
+        let delay = looking.looking.get();
+        async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            found
+        }
     });
     let storing = Rc::clone(outbox);
     let record = neighbour(move |delivery: RecordDelivery| {

@@ -95,6 +95,42 @@ fn a_hint_makes_it_look_at_once() {
 }
 
 #[test]
+fn what_was_just_stored_goes_out_without_a_look() {
+    paused(async {
+        let bench = Bench::new();
+        bench.up().await;
+        bench.outbox.award(1, 2);
+        let looks = bench.outbox.looks.borrow().len();
+        for sequence in [1, 2] {
+            bench.notifier.do_send(bench.outbox.stored_just_now(1, sequence));
+        }
+        settle().await;
+        assert_eq!(bench.sent(), [(1, 1)], "one at a time");
+        bench.ack(1, 1).await;
+        assert_eq!((bench.sent(), bench.outbox.looks.borrow().len()), (vec![(1, 2)], looks));
+    });
+}
+
+#[test]
+fn rows_that_were_told_while_a_look_was_under_way_are_not_told_again() {
+    paused(async {
+        let bench = Bench::new();
+        bench.up().await;
+        bench.outbox.award(1, 1);
+        bench.outbox.looking.set(millis(300));
+        bench.notifier.do_send(RewardsReady::default());
+        settle().await;
+        bench.notifier.do_send(bench.outbox.stored_just_now(1, 1));
+        settle().await;
+        assert_eq!(bench.sent(), [(1, 1)]);
+        bench.ack(1, 1).await;
+        assert_eq!(bench.outbox.told_and_dead(), (1, 0), "before the look answers");
+        wait(millis(400)).await;
+        assert_eq!(bench.sent(), []);
+    });
+}
+
+#[test]
 fn rows_are_found_without_any_hint() {
     paused(async {
         let bench = Bench::new();
