@@ -13,12 +13,12 @@ use chrono::NaiveDateTime;
 use entity::{Money, mining_events};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, TransactionTrait as _,
 };
 
 use super::totals::{lock_players, store_totals};
 use super::write::money;
-use super::{Next, StoreError, as_text};
+use super::{Next, StoreError, as_text, write_at_once};
 use crate::domain::{Amount, EventId, PlayerId, Points, Rate};
 
 /// How often a decision begins anew after it met another transaction.
@@ -151,9 +151,7 @@ pub struct Decided {
 
 /// Begins a transaction that may write.
 pub(super) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
-    let options =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
-    Ok(db.begin_with_options(options).await?)
+    Ok(db.begin_with_options(write_at_once()).await?)
 }
 
 /// Repeats `attempt`, a whole transaction, while another transaction is met.

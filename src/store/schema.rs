@@ -2,11 +2,11 @@
 
 use migration::{Migrator, MigratorTrait as _, seaql_migrations};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait as _,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _, TransactionTrait as _,
 };
 
 use super::takeover::{self, Found};
+use super::write_at_once;
 
 /// What the database holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +71,7 @@ pub(super) async fn alone(transaction: &DatabaseTransaction) -> Result<(), DbErr
 /// # Errors
 /// When the database refuses; nothing was changed then.
 pub async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let options =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
-    let transaction = db.begin_with_options(options).await?;
+    let transaction = db.begin_with_options(write_at_once()).await?;
     alone(&transaction).await?;
     Migrator::up(&transaction, None).await?;
     transaction.commit().await

@@ -21,14 +21,15 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDateTime;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, TransactionOptions,
+    TransactionTrait as _,
 };
 
 pub(super) use original::{Found, has_table, recognize};
 pub use report::{IgnoredFigure, PoolMarks, Report, Skipped, TableRows};
 pub use twice::{Twice, TwiceEvent};
 
+use super::write_at_once;
 use crate::domain::{Currency, Rate};
 
 /// Why a takeover did not happen. Nothing was changed.
@@ -82,9 +83,7 @@ pub async fn take_over(
     }
     // Foreign keys can only be switched off between transactions, and on the connection that rebuilds the tables.
     let single = sqlite::connection_for_rebuild(db).await?;
-    let immediate =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
-    let report = match single.begin_with_options(immediate).await {
+    let report = match single.begin_with_options(write_at_once()).await {
         Ok(transaction) => in_transaction(transaction, rates, now).await,
         Err(error) => Err(error.into()),
     };
