@@ -11,22 +11,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use pool_poller::sim::{SimGame, SimGameConfig};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
-use tokio::net::TcpListener;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{accept_async, connect_async};
 
+#[path = "load/echo.rs"]
+mod echo;
 mod support;
 #[path = "../tests/support/waiting_awards.rs"]
 mod waiting_awards;
+use echo::echo;
 use support::{fresh, median, open};
 
 /// More than the window, so that players wait for each other's turn.
 const PLAYERS: usize = 1_000;
-/// Events under way at once, as in the daemon.
-const WINDOW: usize = 256;
 const ROUNDS: usize = 5;
 /// A round that takes longer has failed.
 const ROUND_MAX: Duration = Duration::from_secs(600);
@@ -44,7 +41,7 @@ fn main() {
         let (mut told, mut echoed, mut ratios, mut memory) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for _ in 0..ROUNDS {
             let round = Round::run(server.as_deref(), count);
-            let bare = echo_loop(count, round.frame_bytes);
+            let bare = echo(count, round.frame_bytes);
             let rate = |took: Duration| count as f64 / took.as_secs_f64();
             told.push(rate(round.took));
             echoed.push(rate(bare));
@@ -149,47 +146,4 @@ impl Drop for Daemon {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// How long `count` text frames of `bytes` take there and back, so many under way at once as the daemon has.
-fn echo_loop(count: usize, bytes: usize) -> Duration {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    // On a thread of its own, as the game server is.
-    let server = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            listener.set_nonblocking(true).expect("a socket");
-            let listener = TcpListener::from_std(listener).expect("a listener");
-            let (stream, _) = listener.accept().await.expect("a client");
-            let mut socket = accept_async(stream).await.expect("an upgrade");
-            while let Some(Ok(message)) = socket.next().await {
-                if message.is_text() && socket.send(message).await.is_err() {
-                    break;
-                }
-            }
-        });
-    });
-    let took = runtime.block_on(async {
-        let (socket, _) = connect_async(format!("ws://{address}")).await.expect("a connection");
-        let (mut sink, mut stream) = socket.split();
-        let text = "x".repeat(bytes);
-        let began = Instant::now();
-        let (mut sent, mut echoed) = (0, 0);
-        while echoed < count {
-            while sent < count && sent - echoed < WINDOW {
-                sink.feed(Message::text(text.as_str())).await.expect("a frame");
-                sent += 1;
-            }
-            sink.flush().await.expect("frames");
-            stream.next().await.expect("an echo").expect("a frame");
-            echoed += 1;
-        }
-        let took = began.elapsed();
-        sink.close().await.expect("closed");
-        took
-    });
-    server.join().expect("a server without a panic");
-    took
 }

@@ -7,8 +7,6 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, connect_async};
 
-use super::database::runtime;
-
 /// Frames under way at once, as in the daemon.
 const WINDOW: usize = 256;
 
@@ -51,4 +49,8 @@ pub(crate) fn echo(count: usize, bytes: usize) -> Duration {
     });
     server.join().expect("a server without a panic");
     took
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
