@@ -10,6 +10,7 @@ mod patience;
 mod upkeep;
 
 use std::collections::VecDeque;
+use std::future::ready;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -74,6 +75,8 @@ pub struct Ledger {
     metrics: LedgerMetrics,
     ap_awarded: Points,
     upkeep: upkeep::State,
+    /// Awards about which no line has been written.
+    unlogged: Arc<Vec<AwardedEvent>>,
 }
 
 /// One item of the queue.
@@ -151,6 +154,7 @@ impl Ledger {
             metrics: LedgerMetrics::default(),
             ap_awarded: Points::ZERO,
             upkeep: upkeep::State::default(),
+            unlogged: Arc::default(),
         }
     }
 
@@ -167,6 +171,7 @@ impl Ledger {
             return;
         }
         if self.queue.is_empty() {
+            self.log_awards();
             for waiting in self.drained.drain(..) {
                 // Whoever gave up waiting needs no answer.
                 let _ = waiting.send(());
@@ -206,6 +211,7 @@ impl Ledger {
 
     fn committed(&mut self, outcome: Result<Committed, Panicked>, ctx: &mut Context<Self>) {
         self.committing = false;
+        self.log_awards();
         let committed = match outcome {
             Ok(committed) => committed,
             Err(panicked) => {
@@ -235,8 +241,24 @@ impl Ledger {
                 }
             }
             self.count(&report, &awards, took);
+            self.unlogged = awards;
+            self.pump(ctx);
+            // Behind the commit that has begun, if there is one: the database is at work while the lines are written.
+            ctx.spawn(ready(()).into_actor(self).map(|(), actor, _| actor.log_awards()));
+        } else {
+            self.pump(ctx);
         }
-        self.pump(ctx);
+    }
+
+    /// Writes the lines about the awards that have none yet.
+    fn log_awards(&mut self) {
+        for award in std::mem::take(&mut self.unlogged).iter() {
+            tracing::info!(
+                event_id = %award.event_id, player_id = award.player.0, username = award.username, pool = %award.pool,
+                sequence = award.sequence, advc_amount = %award.advc, ap_awarded = %award.points, total_ap = %award.total_ap,
+                dry_run = self.dry_run, "payout_awarded"
+            );
+        }
     }
 
     /// Counts and logs what a commit led to.
@@ -259,11 +281,6 @@ impl Ledger {
         }
         for award in awards {
             self.ap_awarded = self.ap_awarded.checked_add(award.points).unwrap_or(self.ap_awarded);
-            tracing::info!(
-                event_id = %award.event_id, player_id = award.player.0, username = award.username, pool = %award.pool,
-                sequence = award.sequence, advc_amount = %award.advc, ap_awarded = %award.points, total_ap = %award.total_ap,
-                dry_run = self.dry_run, "payout_awarded"
-            );
         }
         for held in &report.held {
             tracing::warn!(
@@ -302,6 +319,7 @@ impl Actor for Ledger {
 impl Supervised for Ledger {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.supervision.restarting();
+        self.log_awards();
         // The book went with the panic. Waiting replies are dropped, which tells their senders to send again.
         self.book = Some(Book::new(self.db.clone(), Arc::clone(&self.rules), self.dry_run));
         self.queue.clear();

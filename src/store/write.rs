@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 use entity::{Money, anomalies};
+use futures_util::future::join;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -13,7 +14,7 @@ use sea_orm::{
 
 use super::StoreError;
 use super::book::AwardedEvent;
-use super::bulk::{Bulk, Kind};
+use super::bulk::{Bulk, Kind, Rows};
 use super::cells::Cell;
 use super::guard::guard_wallets;
 use super::listed;
@@ -35,15 +36,32 @@ pub(super) async fn write(
     insert_positions(db, &mut plan.entries, now).await?;
     listed::insert(db, &mut plan.payouts, now).await?;
     guard_wallets(db, plan).await?;
-    update_positions(db, &plan.entries, now).await?;
-    let awards = award(db, plan, now).await?;
-    insert_snapshots(db, plan, now).await?;
+    // The database is at work on one statement while the next ones are written down here.
+    let (updated, snapshots) = join(update_positions(db, &plan.entries, now), snapshot_rows(db, plan)).await;
+    updated?;
+    let awards = award(db, plan, snapshots, now).await?;
     resolve_anomalies(db, plan, now).await?;
     insert_anomalies(db, plan, now).await?;
     for entry in plan.entries.values_mut() {
         entry.is_stored();
     }
     Ok(awards)
+}
+
+/// Pauses the writing down of rows from time to time, so that the database gets its next statement when it has done one.
+struct Pauses(usize);
+
+impl Pauses {
+    /// Rows between two pauses: less than a millisecond.
+    const ROWS: usize = 32;
+
+    /// Counts a row.
+    async fn row(&mut self) {
+        self.0 += 1;
+        if self.0.is_multiple_of(Self::ROWS) {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// An amount as the column holds it.
@@ -185,8 +203,39 @@ async fn update_positions(db: &DatabaseTransaction, entries: &HashMap<Key, Entry
     Ok(())
 }
 
-/// Adds the awards to their players' totals and inserts the events.
-async fn award(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Result<Vec<AwardedEvent>, StoreError> {
+/// Adds the awards to their players' totals and inserts the events, and before them `snapshots`.
+async fn award(
+    db: &DatabaseTransaction,
+    plan: &Plan,
+    snapshots: Vec<Rows<'_>>,
+    now: NaiveDateTime,
+) -> Result<Vec<AwardedEvent>, StoreError> {
+    let awarded: Vec<&EventDraft> = plan.events.iter().filter(|event| event.hold.is_none()).collect();
+    let mut totals = lock_players(db, awarded.iter().map(|event| event.player.0).collect()).await?;
+    let mut awards = Vec::with_capacity(awarded.len());
+    for event in awarded {
+        awards.push(add_to_totals(&mut totals, event, now)?);
+    }
+    let store = async {
+        store_totals(db, &totals, Some(now), now).await?;
+        execute(db, snapshots, now).await
+    };
+    let (stored, events) = join(store, event_rows(db, plan, &awards)).await;
+    stored?;
+    execute(db, events, now).await?;
+    Ok(awards)
+}
+
+/// Runs statements that share nothing but the time.
+async fn execute(db: &DatabaseTransaction, statements: Vec<Rows<'_>>, now: NaiveDateTime) -> Result<(), StoreError> {
+    for rows in statements {
+        rows.execute(db, &[now.into()]).await?;
+    }
+    Ok(())
+}
+
+/// The events, with what the awarded ones of them led to, in their order.
+async fn event_rows(db: &DatabaseTransaction, plan: &Plan, awards: &[AwardedEvent]) -> Vec<Rows<'static>> {
     static INSERT: Bulk = Bulk::new(
         "INSERT INTO mining_events (event_time, notified, delivery_attempts, delivery_dead, status, processed, player_id, pool_name, \
              advc_amount, ap_awarded, previous_paid, current_paid, event_id, position_id, position_sequence, player_sequence, address, \
@@ -222,31 +271,20 @@ async fn award(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Res
             Kind::Money,
         ],
     );
-    if plan.events.is_empty() {
-        return Ok(Vec::new());
-    }
-    let awarded = plan.events.iter().filter(|event| event.hold.is_none()).map(|event| event.player.0).collect();
-    let mut totals = lock_players(db, awarded).await?;
-    let mut awards = Vec::with_capacity(plan.events.len());
-    let mut inserts = Vec::with_capacity(plan.events.len().div_ceil(ROWS_PER_STATEMENT));
+    let mut awards = awards.iter();
+    let mut statements = Vec::with_capacity(plan.events.len().div_ceil(ROWS_PER_STATEMENT));
+    let mut pauses = Pauses(0);
     for chunk in plan.events.chunks(ROWS_PER_STATEMENT) {
         let mut rows = INSERT.rows(db, chunk.len());
         for event in chunk {
             let position_id = plan.entries.get(&event.key).and_then(|entry| entry.id);
-            let award = match event.hold {
-                Some(_) => None,
-                None => Some(add_to_totals(&mut totals, event, now)?),
-            };
-            rows.add(event_row(event, position_id, award.as_ref()));
-            awards.extend(award);
+            let award = if event.hold.is_none() { awards.next() } else { None };
+            rows.add(event_row(event, position_id, award));
+            pauses.row().await;
         }
-        inserts.push(rows);
+        statements.push(rows);
     }
-    store_totals(db, &totals, Some(now), now).await?;
-    for rows in inserts {
-        rows.execute(db, &[now.into()]).await?;
-    }
-    Ok(awards)
+    statements
 }
 
 fn add_to_totals(
@@ -300,7 +338,7 @@ fn event_row<'a>(event: &'a EventDraft, position_id: Option<i64>, award: Option<
     ]
 }
 
-async fn insert_snapshots(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Result<(), StoreError> {
+async fn snapshot_rows(db: &DatabaseTransaction, plan: &Plan) -> Vec<Rows<'static>> {
     static INSERT: Bulk = Bulk::new(
         "INSERT INTO pool_snapshots (snapshot_time, player_id, pool_name, total_hash, total_shares, immature, balance, paid, raw_response, \
              address, native_paid, currency, rate) \
@@ -323,6 +361,8 @@ async fn insert_snapshots(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateT
             Kind::Money,
         ],
     );
+    let mut statements = Vec::with_capacity(plan.snapshots.len().div_ceil(ROWS_PER_STATEMENT));
+    let mut pauses = Pauses(0);
     for chunk in plan.snapshots.chunks(ROWS_PER_STATEMENT) {
         let mut rows = INSERT.rows(db, chunk.len());
         for draft in chunk {
@@ -341,10 +381,11 @@ async fn insert_snapshots(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateT
                 draft.reading.currency.as_str().into(),
                 draft.rate.to_decimal().into(),
             ]);
+            pauses.row().await;
         }
-        rows.execute(db, &[now.into()]).await?;
+        statements.push(rows);
     }
-    Ok(())
+    statements
 }
 
 async fn resolve_anomalies(db: &DatabaseTransaction, plan: &Plan, now: NaiveDateTime) -> Result<(), StoreError> {
