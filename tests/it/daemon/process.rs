@@ -184,8 +184,26 @@ impl Daemon {
     }
 }
 
+/// What the kernel knows of a process that did not do what it should: its signals, and where its threads are.
+fn state_of(pid: u32) -> String {
+    let read = |path: String| std::fs::read_to_string(path).unwrap_or_default();
+    let status = read(format!("/proc/{pid}/status"));
+    let signals = status.lines().filter(|line| ["State", "Sig", "ShdPnd"].iter().any(|name| line.starts_with(name)));
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten().map(|task| {
+        let [name, waits_in, call] = ["comm", "wchan", "syscall"].map(|file| read(task.path().join(file).display().to_string()));
+        format!("{} waits in {} call {}", name.trim(), waits_in.trim(), call.split(' ').next().unwrap_or_default().trim())
+    });
+    signals.map(str::to_owned).chain(threads).collect::<Vec<_>>().join("\n    ")
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("    {}", state_of(self.pid()));
+            for line in self.log.lines().iter().filter(|line| event(line).is_string()) {
+                eprintln!("    no event: {line}");
+            }
+        }
         if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
             eprintln!("the program: {error}");
         }
