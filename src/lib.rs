@@ -28,3 +28,4 @@ pub mod sim;
 pub mod status;
 pub mod store;
 pub mod telemetry;
+mod time_limit;

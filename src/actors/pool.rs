@@ -27,6 +27,7 @@ use crate::domain::{PoolName, Wallet};
 use crate::metrics::{PoolMetrics, RateMetrics, StalenessMetrics};
 use crate::pools::{Extracted, Failure, PoolClient};
 use crate::store::{now_utc, rfc3339};
+use crate::time_limit::TimeLimit;
 
 mod batch;
 mod ceiling;
@@ -168,6 +169,7 @@ impl Pool {
             shared: Rc::clone(&self.shared),
             network: self.network.clone(),
             draining: self.draining.subscribe(),
+            hang_limit: TimeLimit::new(self.pace.hung_after),
         };
         // A panic in an answer's extraction is caught inside the engine; this one would be the engine's own.
         let running = caught(engine.run());

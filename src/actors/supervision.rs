@@ -101,8 +101,9 @@ impl Supervision {
 pub struct Panicked(pub String);
 
 /// Runs `work`, turning a panic into an error.
-pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|payload| Panicked(panic_text(&*payload)))
+pub fn caught<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, Panicked>> {
+    // An async function would have room for the work twice: as what it is given, and as what it waits for.
+    AssertUnwindSafe(work).catch_unwind().map(|ended| ended.map_err(|payload| Panicked(panic_text(&*payload))))
 }
 
 /// What a panic said.

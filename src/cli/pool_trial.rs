@@ -137,7 +137,7 @@ fn figures(found: &Extracted) -> impl Iterator<Item = (String, Amount)> {
 
 /// What was paid in windows of time. It never leads to an award.
 fn windows(found: &Extracted) -> impl Iterator<Item = (String, Amount)> {
-    found.figures.windows.iter().map(|(name, amount)| (name.clone(), *amount))
+    found.figures.windows.iter().map(|(name, amount)| (name.to_string(), *amount))
 }
 
 /// The listed payouts, the first [`PAYOUTS_SHOWN`] of them in full.

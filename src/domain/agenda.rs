@@ -56,6 +56,15 @@ pub enum Answer {
     Unbearable,
 }
 
+/// A wallet that is being asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The wallet and its player.
+    pub job: PollJob,
+    /// Where it was found, so that it need not be searched for when its answer is there.
+    number: u32,
+}
+
 /// How long the pool has said nothing about its wallets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Staleness {
@@ -221,7 +230,7 @@ impl Agenda {
     }
 
     /// The wallet to ask about now, if there is one whose turn has come.
-    pub fn take(&mut self, now: Duration) -> Option<PollJob> {
+    pub fn take(&mut self, now: Duration) -> Option<Taken> {
         self.turns.expect(now);
         while let Some(turn) = self.turns.come(now) {
             let Some(slot) = self.slots.at(turn.slot).filter(|slot| slot.standing != Standing::Gone) else { continue };
@@ -230,30 +239,31 @@ impl Agenda {
             let asked_at = is_ordered.then_some(slot.asked_at);
             self.turns.put_due(turn, Place { is_unbearable: slot.last == Last::Unbearable, asked_at });
         }
+        self.turns.sort_due();
         while let Some(number) = self.turns.pop_due() {
-            if let Some(job) = self.ask(number) {
-                return Some(job);
+            if let Some(taken) = self.ask(number) {
+                return Some(taken);
             }
         }
         None
     }
 
     /// The wallet to try a pool with that failed, whether or not its turn has come: one that last had a reading, if there is one.
-    pub fn take_probe(&mut self, now: Duration) -> Option<PollJob> {
+    pub fn take_probe(&mut self, now: Duration) -> Option<Taken> {
         // One that failed just now may be the one that makes it fail.
         let good = |slot: &Slot| Some((slot.last == Last::Good, slot.good_at?));
         let open = self.slots.known().filter(|(_, slot)| slot.is_open);
         let best = open.filter_map(|(number, slot)| Some((good(slot)?, &slot.wallet, number))).max();
         if let Some((.., number)) = best
-            && let Some(job) = self.ask(number)
+            && let Some(taken) = self.ask(number)
         {
-            return Some(job);
+            return Some(taken);
         }
         self.take(now).or_else(|| self.take(Duration::MAX))
     }
 
     /// Takes a wallet out of the round. One that is still being asked about from an earlier round is left out of this one.
-    fn ask(&mut self, number: u32) -> Option<PollJob> {
+    fn ask(&mut self, number: u32) -> Option<Taken> {
         let slot = self.slots.at(number).filter(|slot| slot.is_open)?;
         slot.is_open = false;
         self.open -= 1;
@@ -261,12 +271,14 @@ impl Agenda {
             return None;
         }
         slot.asked = Asked::ThisRound;
-        Some(slot.job())
+        Some(Taken { job: slot.job(), number })
     }
 
     /// A request has ended.
-    pub fn settle(&mut self, wallet: &Wallet, answer: Answer, now: Duration) {
-        let Some(slot) = self.slots.get_mut(wallet) else { return };
+    pub fn settle(&mut self, taken: &Taken, answer: Answer, now: Duration) {
+        let number = self.slots.find(&taken.job.wallet, taken.number);
+        let slot = number.and_then(|number| self.slots.at(number)).filter(|slot| slot.standing != Standing::Gone);
+        let Some(slot) = slot else { return };
         slot.in_flight = false;
         slot.last = answer.into();
         let now = Moment::of(now);

@@ -67,7 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Pair {
     agenda: Agenda,
     model: Model,
-    under_way: VecDeque<Wallet>,
+    under_way: VecDeque<Taken>,
     now: Duration,
 }
 
@@ -92,16 +92,16 @@ impl Pair {
         list.iter().map(job).collect()
     }
 
-    fn took(&mut self, job: Option<PollJob>, modelled: Option<PollJob>) -> Result<bool, TestCaseError> {
-        prop_assert_eq!(&job, &modelled);
-        let is_some = job.is_some();
-        self.under_way.extend(job.map(|job| job.wallet));
+    fn took(&mut self, taken: Option<Taken>, modelled: Option<PollJob>) -> Result<bool, TestCaseError> {
+        prop_assert_eq!(taken.as_ref().map(|taken| &taken.job), modelled.as_ref());
+        let is_some = taken.is_some();
+        self.under_way.extend(taken);
         Ok(is_some)
     }
 
-    fn settle(&mut self, wallet: &Wallet, answer: Answer) {
-        self.agenda.settle(wallet, answer, self.now);
-        self.model.settle(wallet, answer, self.now);
+    fn settle(&mut self, taken: &Taken, answer: Answer) {
+        self.agenda.settle(taken, answer, self.now);
+        self.model.settle(&taken.job.wallet, answer, self.now);
     }
 
     fn apply(&mut self, step: &Step, known: &[Wallet]) -> Result<(), TestCaseError> {
@@ -119,8 +119,8 @@ impl Pair {
             }
             Step::Take(times) => {
                 for _ in 0..*times {
-                    let (job, modelled) = (self.agenda.take(self.now), self.model.take(self.now));
-                    if !self.took(job, modelled)? {
+                    let (taken, modelled) = (self.agenda.take(self.now), self.model.take(self.now));
+                    if !self.took(taken, modelled)? {
                         break;
                     }
                 }
@@ -130,21 +130,25 @@ impl Pair {
                 prop_assert_eq!(self.agenda.next_turn(self.now), turn);
                 if let Some(turn) = turn {
                     self.now = self.now.max(turn);
-                    let (job, modelled) = (self.agenda.take(self.now), self.model.take(self.now));
-                    self.took(job, modelled)?;
+                    let (taken, modelled) = (self.agenda.take(self.now), self.model.take(self.now));
+                    self.took(taken, modelled)?;
                 }
             }
             Step::Probe => {
-                let (job, modelled) = (self.agenda.take_probe(self.now), self.model.take_probe(self.now));
-                self.took(job, modelled)?;
+                let (taken, modelled) = (self.agenda.take_probe(self.now), self.model.take_probe(self.now));
+                self.took(taken, modelled)?;
             }
             Step::Settle(answer, newest) => {
                 let ended = if *newest { self.under_way.pop_back() } else { self.under_way.pop_front() };
-                if let Some(wallet) = ended {
-                    self.settle(&wallet, *answer);
+                if let Some(taken) = ended {
+                    self.settle(&taken, *answer);
                 }
             }
-            Step::SettleAny(number, answer) => self.settle(&known[*number], *answer),
+            Step::SettleAny(number, answer) => {
+                let job = PollJob { player: PlayerId(1), wallet: known[*number].clone() };
+                // Not where it is, but one that was before the numbers changed.
+                self.settle(&Taken { job, number: u32::try_from(*number).unwrap() }, *answer);
+            }
             Step::GiveUp => {
                 self.agenda.give_up();
                 self.model.give_up();

@@ -17,6 +17,11 @@ fn jobs(numbers: impl IntoIterator<Item = usize>) -> Vec<PollJob> {
     numbers.into_iter().map(|number| PollJob { player: PlayerId(1), wallet: wallet(number) }).collect()
 }
 
+/// As if it had been taken, from somewhere else.
+fn taken(number: usize) -> Taken {
+    Taken { job: jobs([number]).remove(0), number: u32::MAX }
+}
+
 fn timing(tick: Duration, spread: Duration) -> Timing {
     Timing { tick, spread, gap: Duration::ZERO }
 }
@@ -29,9 +34,10 @@ fn run(agenda: &mut Agenda, from: Duration, until: Duration, answer: impl Fn(&st
         if now >= until {
             break;
         }
-        if let Some(job) = agenda.take(now) {
-            agenda.settle(&job.wallet, answer(job.wallet.as_str()), now);
-            asked.push((now, job.wallet.to_string()));
+        if let Some(taken) = agenda.take(now) {
+            let wallet = &taken.job.wallet;
+            agenda.settle(&taken, answer(wallet.as_str()), now);
+            asked.push((now, wallet.to_string()));
         }
     }
     asked
@@ -78,9 +84,9 @@ fn what_a_round_did_not_come_to_is_first_in_the_next_one() {
         agenda.begin(&jobs(0..30), timing(tick, MINUTE), tick);
         for _ in 0..10 {
             let turn = agenda.next_turn(tick).unwrap();
-            let job = agenda.take(turn.max(tick)).unwrap();
-            agenda.settle(&job.wallet, Answer::Good, turn.max(tick));
-            often[job.wallet.as_str()[1..].parse::<usize>().unwrap()] += 1;
+            let taken = agenda.take(turn.max(tick)).unwrap();
+            agenda.settle(&taken, Answer::Good, turn.max(tick));
+            often[taken.job.wallet.as_str()[1..].parse::<usize>().unwrap()] += 1;
         }
     }
     assert_eq!(often, [10; 30], "each as often as any other");
@@ -106,8 +112,8 @@ fn a_refreshed_round_asks_about_the_new_and_not_about_the_gone_and_about_nobody_
     let mut agenda = agenda();
     agenda.begin(&jobs(1..=6), timing(MINUTE, Duration::ZERO), MINUTE);
     for _ in 0..2 {
-        let job = agenda.take(MINUTE).unwrap();
-        agenda.settle(&job.wallet, Answer::Good, MINUTE);
+        let taken = agenda.take(MINUTE).unwrap();
+        agenda.settle(&taken, Answer::Good, MINUTE);
     }
     agenda.refresh(&jobs([1, 2, 3, 5, 7]), MINUTE);
     assert_eq!(agenda.waiting(), 3);
@@ -121,7 +127,7 @@ fn a_wallet_that_is_still_being_asked_about_is_left_out() {
     let mut agenda = agenda();
     agenda.begin(&jobs(1..=2), timing(MINUTE, Duration::ZERO), MINUTE);
     assert!(agenda.take(MINUTE).is_some() && agenda.take(MINUTE).is_some());
-    agenda.settle(&wallet(2), Answer::Good, MINUTE);
+    agenda.settle(&taken(2), Answer::Good, MINUTE);
     agenda.begin(&jobs(1..=2), timing(MINUTE * 2, Duration::ZERO), MINUTE * 2);
     assert_eq!(names(&run(&mut agenda, MINUTE * 2, MINUTE * 3, |_| Answer::Good)), ["W2"]);
     agenda.forget_requests();
@@ -140,7 +146,7 @@ fn a_pool_is_tried_with_a_wallet_that_answered_well() {
     agenda.begin(&jobs(1..=4), timing(Duration::ZERO, MINUTE), Duration::ZERO);
     run(&mut agenda, Duration::ZERO, MINUTE, answer);
     agenda.begin(&jobs(1..=4), timing(MINUTE, MINUTE), MINUTE);
-    assert_eq!(agenda.take_probe(MINUTE).unwrap().wallet, wallet(4), "before its turn");
+    assert_eq!(agenda.take_probe(MINUTE).unwrap().job.wallet, wallet(4), "before its turn");
     assert!(agenda.take_probe(MINUTE).is_some(), "where none answered well, any");
     assert_eq!(agenda.waiting(), 2);
 }
@@ -149,15 +155,15 @@ fn a_pool_is_tried_with_a_wallet_that_answered_well() {
 fn an_answer_that_may_be_a_refusal_is_one_where_the_wallet_had_readings() {
     let mut agenda = agenda();
     agenda.begin(&jobs(1..=2), timing(MINUTE, Duration::ZERO), MINUTE);
-    agenda.settle(&wallet(1), Answer::Good, MINUTE);
-    agenda.settle(&wallet(2), Answer::Nothing, MINUTE);
+    agenda.settle(&taken(1), Answer::Good, MINUTE);
+    agenda.settle(&taken(2), Answer::Nothing, MINUTE);
     assert_eq!((agenda.believes_refusal(&wallet(1)), agenda.believes_refusal(&wallet(2))), (true, false));
     for _ in 0..REFUSALS_BELIEVED {
         assert!(agenda.believes_refusal(&wallet(1)));
-        agenda.settle(&wallet(1), Answer::Refused, MINUTE);
+        agenda.settle(&taken(1), Answer::Refused, MINUTE);
     }
     assert!(!agenda.believes_refusal(&wallet(1)), "its account may be gone");
-    agenda.settle(&wallet(1), Answer::Good, MINUTE);
+    agenda.settle(&taken(1), Answer::Good, MINUTE);
     assert!(agenda.believes_refusal(&wallet(1)));
 }
 
@@ -166,10 +172,10 @@ fn a_failure_is_the_wallets_own_where_it_fails_again_and_others_do_not() {
     let mut agenda = agenda();
     agenda.begin(&jobs(1..=1), timing(MINUTE, Duration::ZERO), MINUTE);
     assert!(!agenda.is_own_failure(&wallet(1), 7));
-    agenda.settle(&wallet(1), Answer::Failed { good_answers: 7 }, MINUTE);
+    agenda.settle(&taken(1), Answer::Failed { good_answers: 7 }, MINUTE);
     assert!(!agenda.is_own_failure(&wallet(1), 7), "nobody was answered since");
     assert!(agenda.is_own_failure(&wallet(1), 8));
-    agenda.settle(&wallet(1), Answer::Good, MINUTE);
+    agenda.settle(&taken(1), Answer::Good, MINUTE);
     assert!(!agenda.is_own_failure(&wallet(1), 9));
 }
 
@@ -179,9 +185,9 @@ fn staleness_is_the_time_since_something_was_said_about_a_wallet() {
     assert_eq!(agenda.staleness(MINUTE), Staleness::default());
     agenda.begin(&jobs(1..=100), timing(Duration::ZERO, Duration::ZERO), Duration::ZERO);
     for number in 1..=100 {
-        agenda.settle(&wallet(number), Answer::Nothing, Duration::from_secs(number as u64));
+        agenda.settle(&taken(number), Answer::Nothing, Duration::from_secs(number as u64));
     }
-    agenda.settle(&wallet(1), Answer::Failed { good_answers: 0 }, Duration::from_secs(100));
+    agenda.settle(&taken(1), Answer::Failed { good_answers: 0 }, Duration::from_secs(100));
     let at = Duration::from_secs;
     assert_eq!(agenda.staleness(at(100)), Staleness { wallets: 100, p50: at(49), p99: at(98), max: at(99) });
     agenda.begin(&jobs(50..=100), timing(at(100), Duration::ZERO), at(100));

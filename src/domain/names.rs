@@ -84,11 +84,11 @@ impl FromStr for Currency {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let well_formed = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if well_formed {
-            Ok(Self(text.to_ascii_uppercase().into()))
-        } else {
-            Err(NameError { what: "currency", text: text.into(), allowed: "1 to 16 letters or digits" })
+        if !well_formed {
+            return Err(NameError { what: "currency", text: text.into(), allowed: "1 to 16 letters or digits" });
         }
+        let is_upper_case = !text.bytes().any(|byte| byte.is_ascii_lowercase());
+        Ok(Self(if is_upper_case { text.into() } else { text.to_ascii_uppercase().into() }))
     }
 }
 

@@ -40,7 +40,7 @@ pub fn shorten(text: &str, currency: &Currency, counters: &[Counter], figures: &
         }
     }
     if let (false, Some(note)) = (windows.is_empty(), note.as_object_mut()) {
-        note.insert("windows".to_owned(), windows.iter().map(|(name, amount)| (name.clone(), exact(*amount))).collect());
+        note.insert("windows".to_owned(), windows.iter().map(|(name, amount)| (name.to_string(), exact(*amount))).collect());
     }
     note.to_string()
 }

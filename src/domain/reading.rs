@@ -31,7 +31,7 @@ pub struct Figures {
     /// Shares as the pool states them.
     pub total_shares: Option<Amount>,
     /// What was paid in a window of time, by the name that the pool file gives it. Such a figure falls without any event.
-    pub windows: Vec<(String, Amount)>,
+    pub windows: Vec<(Arc<str>, Amount)>,
 }
 
 /// One pool's normalized answer for one wallet.

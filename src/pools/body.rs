@@ -12,8 +12,8 @@ use super::failure::{Excerpt, Failure};
 
 /// What a compressed body may be longer than the limit on the network.
 const SLACK_BYTES: usize = 64 << 10;
-/// How much of a body can be shown in an error.
-const BEGINS_BYTES: usize = 256;
+/// How much of a body can be shown in an error, in characters.
+const BEGINS_CHARS: usize = 256;
 /// The most that is set aside for a body before it comes.
 const PROMISED_BYTES_MAX: usize = 64 << 10;
 /// Room beyond the limit for one character, so that a text of exactly the limit is no overflow.
@@ -85,31 +85,35 @@ struct Text {
     charset: Charset,
     text: String,
     limit_bytes: usize,
-    /// How many bytes were read, and the first of them, for an error.
+    /// How many bytes were read.
     read: usize,
-    begins: Vec<u8>,
 }
 
 impl Text {
     fn new(charset: &'static Encoding, limit_bytes: usize) -> Self {
-        Self { charset: charset.new_decoder(), text: String::new(), limit_bytes, read: 0, begins: Vec::new() }
+        Self { charset: charset.new_decoder(), text: String::new(), limit_bytes, read: 0 }
     }
 
     fn push(&mut self, mut bytes: &[u8], last: bool) -> Result<(), Failure> {
-        let room = BEGINS_BYTES.saturating_sub(self.begins.len());
-        self.begins.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         loop {
             let (result, read) = self.charset.decode_to_string_without_replacement(bytes, &mut self.text, last);
             self.read += read;
-            bytes = bytes.get(read..).unwrap_or_default();
             if self.text.len() > self.limit_bytes {
                 return Err(self.too_large());
             }
             match result {
                 DecoderResult::InputEmpty => return Ok(()),
                 DecoderResult::OutputFull => self.grow()?,
-                DecoderResult::Malformed(..) => return Err(self.malformed()),
+                DecoderResult::Malformed(malformed, behind) => {
+                    let good = read.checked_sub(usize::from(malformed) + usize::from(behind));
+                    // Without one, it began with an earlier piece.
+                    let (before, from) = good.map_or(("\u{fffd}", read), |good| ("", good));
+                    let rest = bytes.get(from..).unwrap_or_default();
+                    let rest = String::from_utf8_lossy(rest.get(..4 * BEGINS_CHARS).unwrap_or(rest));
+                    return Err(self.malformed(&format!("{before}{rest}")));
+                }
             }
+            bytes = bytes.get(read..).unwrap_or_default();
         }
     }
 
@@ -128,9 +132,10 @@ impl Text {
         Failure::BodyTooLarge { limit_bytes: self.limit_bytes }
     }
 
-    fn malformed(&self) -> Failure {
+    /// `rest` is what came behind the text.
+    fn malformed(&self, rest: &str) -> Failure {
         let reason = format!("not {}, about byte {}", self.charset.encoding().name(), self.read);
-        let begins = String::from_utf8_lossy(&self.begins);
+        let begins: String = self.text.chars().chain(rest.chars()).take(BEGINS_CHARS).collect();
         Failure::NotJson { reason: Excerpt::new(&reason), begins: Excerpt::new(&begins) }
     }
 }

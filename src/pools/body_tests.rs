@@ -48,7 +48,7 @@ fn bytes_that_are_not_of_the_charset_are_no_text() {
     for (content_type, bytes, error) in [
         ("", b"{\"a\":\"\xe9\"}".as_slice(), "not JSON: not UTF-8, about byte 7; begins with: {\\\"a\\\":\\\"\u{fffd}\\\"}"),
         ("", b"\xc3", "not JSON: not UTF-8, about byte 1; begins with: \u{fffd}"),
-        ("text/html; charset=utf-16", b"\x00\xd8\x00", "not JSON: not UTF-16LE, about byte 3; begins with: \\0\u{fffd}\\0"),
+        ("text/html; charset=utf-16", b"\x00\xd8\x00", "not JSON: not UTF-16LE, about byte 3; begins with: \u{fffd}"),
         ("text/html; charset=shift_jis", b"{\x81", "not JSON: not Shift_JIS, about byte 2; begins with: {\u{fffd}"),
     ] {
         assert_eq!(text(content_type, bytes).as_ref().map_err(String::as_str), Err(error));

@@ -5,6 +5,7 @@
 //! order is error rules, identity, currency, counter. The figures for show never spoil the counter. The content type
 //! plays no part, because pools send JSON under any.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::document::{Document, DocumentError, Node};
@@ -16,7 +17,7 @@ use super::rules::{Candidate, CurrencyRule, IdentityRule, PaidRule, Sum, When};
 use super::spec::PoolSpec;
 use crate::domain::listed::{Listed, source};
 use crate::domain::raw_answer;
-use crate::domain::{Amount, Counter, Currency, Figures, PlayerId, PoolName, Reading, Wallet};
+use crate::domain::{Amount, AmountError, Counter, Currency, Figures, PlayerId, PoolName, Reading, Wallet};
 
 /// What an answer says about the wallet that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,18 +52,34 @@ impl Extracted {
 /// # Panics
 /// In debug builds only, when the pool file asks for it (fault injection).
 pub fn extract(spec: &PoolSpec, wallet: &Wallet, body: &[u8]) -> Result<Extracted, Failure> {
-    let text = body_text(body)?;
+    extract_text(spec, wallet, Cow::Borrowed(body_text(body)?))
+}
+
+/// The same, of a body that nobody needs any more: it becomes the answer that is kept.
+pub(super) fn extract_from(spec: &PoolSpec, wallet: &Wallet, mut body: String) -> Result<Extracted, Failure> {
+    let length = trimmed(&body).len();
+    if length < body.len() {
+        body = trimmed(&body).to_owned();
+    } else if body.capacity() / 2 > length {
+        // Readings wait for the ledger, and a body that was compressed came with room for a longer one.
+        body.shrink_to_fit();
+    }
+    extract_text(spec, wallet, Cow::Owned(body))
+}
+
+fn extract_text(spec: &PoolSpec, wallet: &Wallet, text: Cow<'_, str>) -> Result<Extracted, Failure> {
     if text.is_empty() {
         return Err(spec.empty_body.failure());
     }
-    inject_panic(spec, text);
+    inject_panic(spec, &text);
     if spec.is_feed() {
         let missing = || Failure::CounterMissing { expected: "the wallet".to_owned() };
-        return feed::read(spec, std::slice::from_ref(wallet), body)?.remove(wallet).unwrap_or_else(|| Err(missing()));
+        let mut found = feed::read(spec, std::slice::from_ref(wallet), text.as_bytes())?;
+        return found.remove(wallet).unwrap_or_else(|| Err(missing()));
     }
-    let document = Document::parse(text, &spec.members).map_err(|error| match error {
-        DocumentError::NotJson(reason) => Failure::NotJson { reason: Excerpt::new(&reason), begins: Excerpt::new(text) },
-        DocumentError::NotObject => Failure::NotObject { begins: Excerpt::new(text) },
+    let document = Document::parse(&text, &spec.members).map_err(|error| match error {
+        DocumentError::NotJson(reason) => Failure::NotJson { reason: Excerpt::new(&reason), begins: Excerpt::new(&text) },
+        DocumentError::NotObject => Failure::NotObject { begins: Excerpt::new(&text) },
     })?;
     apply_error_rules(spec, |pointer| document.get(pointer))?;
     if let Some(rule) = &spec.identity {
@@ -73,9 +90,9 @@ pub fn extract(spec: &PoolSpec, wallet: &Wallet, body: &[u8]) -> Result<Extracte
     let counters = counters(spec, &document)?;
     let figures = figures(spec, &document);
     let raw = if text.len() > raw_answer::TEXT_BYTES_MAX {
-        raw_answer::shorten(text, &currency, &counters, &figures)
+        raw_answer::shorten(&text, &currency, &counters, &figures)
     } else {
-        text.to_owned()
+        text.into_owned()
     };
     Ok(Extracted { currency, counters, listed, figures, raw })
 }
@@ -86,7 +103,11 @@ pub(super) fn body_text(body: &[u8]) -> Result<&str, Failure> {
         reason: Excerpt::new(&format!("not UTF-8: {error}")),
         begins: Excerpt::new(&String::from_utf8_lossy(body.get(..body.len().min(256)).unwrap_or_default())),
     })?;
-    Ok(text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).trim_end())
+    Ok(trimmed(text))
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace()).trim_end()
 }
 
 #[cfg(debug_assertions)]
@@ -170,7 +191,8 @@ fn currency(spec: &PoolSpec, document: &Document<'_>) -> Result<Currency, Failur
 fn counters(spec: &PoolSpec, document: &Document<'_>) -> Result<Vec<Counter>, Failure> {
     match &spec.paid {
         PaidRule::First(candidates) => {
-            let mut counters = Vec::new();
+            // One, of most pools.
+            let mut counters = Vec::with_capacity(1);
             for Candidate { pointer, requires, source } in candidates {
                 if requires.as_ref().is_some_and(|required| !is_present(document, required)) {
                     continue;
@@ -232,11 +254,13 @@ fn missing_is_zero(spec: &PoolSpec, document: &Document<'_>, expected: &str) -> 
 }
 
 fn figures(spec: &PoolSpec, document: &Document<'_>) -> Figures {
-    let at = |pointer: &Pointer, decimals| number(pointer.as_str(), &document.get(pointer)?, decimals).ok();
+    // One that is no number is none: there is nothing to say about it.
+    let at = |pointer: &Pointer, decimals| amount(&document.get(pointer)?, decimals)?.ok();
     let read = |pointer: &Option<Pointer>, decimals| at(pointer.as_ref()?, decimals);
-    let windows = spec.windows.iter().filter_map(|(name, pointer)| Some((name.clone(), at(pointer, spec.decimals)?)));
+    let mut windows = Vec::with_capacity(spec.windows.len());
+    windows.extend(spec.windows.iter().filter_map(|(name, pointer)| Some((Arc::clone(name), at(pointer, spec.decimals)?))));
     Figures {
-        windows: windows.collect(),
+        windows,
         balance: read(&spec.figures.balance, spec.decimals),
         immature: read(&spec.figures.immature, spec.decimals),
         // Hashes and shares are no coins: the divisor does not apply.
@@ -247,14 +271,22 @@ fn figures(spec: &PoolSpec, document: &Document<'_>) -> Figures {
 
 /// A number or a numeric string, exactly. `place` names it in messages.
 pub(super) fn number(place: &str, node: &Node<'_>, decimals: u32) -> Result<Amount, Failure> {
-    let bad =
-        |reason: String| Failure::BadNumber { source_pointer: place.to_owned(), reason, found: Excerpt::new(&node.to_string()) };
+    let reason = match amount(node, decimals) {
+        Some(Ok(amount)) => return Ok(amount),
+        Some(Err(error)) => error.to_string(),
+        None => "not a number".to_owned(),
+    };
+    Err(Failure::BadNumber { source_pointer: place.to_owned(), reason, found: Excerpt::new(&node.to_string()) })
+}
+
+/// `None` for what is neither a number nor a text.
+fn amount(node: &Node<'_>, decimals: u32) -> Option<Result<Amount, AmountError>> {
     let text = match node {
         Node::Number(text) => text,
         Node::Text(text) => text.as_ref(),
-        _ => return Err(bad("not a number".to_owned())),
+        _ => return None,
     };
-    Amount::parse_counter(text, decimals).map_err(|error| bad(error.to_string()))
+    Some(Amount::parse_counter(text, decimals))
 }
 
 /// Whether a member is there and says something.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::extract::Extracted;
 use super::failure::Failure;
 use super::feed::FeedReader;
-use super::http::{PoolClient, off_thread};
+use super::http::{PoolClient, is_read_in_place, off_thread};
 use crate::domain::Wallet;
 
 impl PoolClient {
@@ -23,13 +23,14 @@ impl PoolClient {
         let Some(mut reader) = FeedReader::new(self.spec_of_now().await?, wallets) else { return Ok(HashMap::new()) };
         let limit = self.spec.limits().body_bytes_max;
         for page in reader.pages() {
-            let body = self.get(&self.spec, self.url.for_page(page), limit, self.timeout).await?;
-            let read;
-            (reader, read) = off_thread(body, move |body| {
-                let items = reader.page(body)?;
+            let body = self.get(&self.spec, self.url.for_page(page), limit, &self.timeout).await?;
+            let is_read_in_place = is_read_in_place(&body);
+            let read_page = move || {
+                let items = reader.page(body.as_bytes())?;
                 Ok((reader, items))
-            })
-            .await?;
+            };
+            let read;
+            (reader, read) = if is_read_in_place { read_page()? } else { off_thread(read_page).await? };
             if read == 0 {
                 break;
             }

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::panic;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use awc::http::{StatusCode, Uri, Version};
 use futures_util::Stream;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::extract::{Extracted, extract};
+use super::extract::{Extracted, extract_from};
 use super::failure::{Excerpt, Failure};
 use super::feed::FeedReader;
 use super::redirect::{REDIRECTS_MAX, target};
@@ -35,6 +36,7 @@ use super::spec::PoolSpec;
 use super::template::RequestUrl;
 use super::unit::UnitReader;
 use crate::domain::Wallet;
+use crate::time_limit::TimeLimit;
 
 /// A longer body is read on a blocking thread, so that the other actors of this thread go on.
 const PARSE_IN_PLACE_BYTES_MAX: usize = 64 << 10;
@@ -83,11 +85,18 @@ pub struct PoolClient {
     client: awc::Client,
     pub(super) url: RequestUrl,
     /// The document that says the unit, where there is one, and who keeps it.
-    unit: Option<(RequestUrl, UnitReader)>,
+    unit: Option<Unit>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) timeout: Duration,
+    pub(super) timeout: TimeLimit,
     /// The secrets that answers are searched for.
     secrets: Vec<SecretString>,
+}
+
+/// Where a pool says its unit.
+struct Unit {
+    url: RequestUrl,
+    reader: UnitReader,
+    timeout: TimeLimit,
 }
 
 /// Makes ring the process's TLS provider, unless there is one already. May be called any number of times.
@@ -112,7 +121,10 @@ impl PoolClient {
         let missing = |name: String| ClientError::MissingSecret { pool: pool(), name };
         let url = spec.url.resolve(&lookup).map_err(missing)?;
         let unit = match (&spec.unit, UnitReader::new(&spec)) {
-            (Some(rule), Some(reader)) => Some((rule.url.resolve(&lookup).map_err(missing)?, reader)),
+            (Some(rule), Some(reader)) => {
+                let url = rule.url.resolve(&lookup).map_err(missing)?;
+                Some(Unit { url, reader, timeout: TimeLimit::new(rule.timeout) })
+            }
             _ => None,
         };
         let mut headers = Vec::new();
@@ -139,7 +151,7 @@ impl PoolClient {
             .disable_timeout()
             .disable_redirects()
             .finish();
-        Ok(Self { spec, client, url, unit, headers, timeout, secrets })
+        Ok(Self { spec, client, url, unit, headers, timeout: TimeLimit::new(timeout), secrets })
     }
 
     /// The pool's file.
@@ -153,7 +165,7 @@ impl PoolClient {
     pub fn time_max(&self) -> Duration {
         let pages = FeedReader::new(Arc::clone(&self.spec), &[]).map_or(1, |reader| reader.pages().len());
         let unit = self.spec.unit.as_ref().map_or(Duration::ZERO, |unit| unit.timeout);
-        self.timeout * u32::try_from(pages).unwrap_or(u32::MAX) + unit
+        self.timeout.duration() * u32::try_from(pages).unwrap_or(u32::MAX) + unit
     }
 
     /// Asks the pool about `wallet`. Dropping the future closes the connection.
@@ -165,23 +177,31 @@ impl PoolClient {
     /// A panic of the code that reads answers goes on to the caller, on whichever thread it happened.
     pub async fn fetch(&self, wallet: &Wallet) -> Result<Extracted, Failure> {
         self.spec.check_wallet(wallet)?;
+        // What few pools need is in boxes of its own: this future is made for each request, and should be small.
         if self.spec.is_feed() {
             let missing = Failure::CounterMissing { expected: "the wallet".to_owned() };
-            return self.fetch_feed(std::slice::from_ref(wallet)).await?.remove(wallet).unwrap_or(Err(missing));
+            let found = Box::pin(self.fetch_feed(std::slice::from_ref(wallet)));
+            return found.await?.remove(wallet).unwrap_or(Err(missing));
         }
-        let spec = self.spec_of_now().await?;
+        let spec = match &self.unit {
+            Some(_) => Box::pin(self.spec_of_now()).await?,
+            None => Arc::clone(&self.spec),
+        };
         let limit = self.spec.limits().body_bytes_max;
-        let body = self.get(&self.spec, self.url.for_wallet(wallet), limit, self.timeout).await?;
+        let body = self.get(&self.spec, self.url.for_wallet(wallet), limit, &self.timeout).await?;
+        if is_read_in_place(&body) {
+            return extract_from(&spec, wallet, body);
+        }
         let wallet = wallet.clone();
-        off_thread(body, move |body| extract(&spec, &wallet, body)).await
+        Box::pin(off_thread(move || extract_from(&spec, &wallet, body))).await
     }
 
     /// The pool's file with the unit of now in it, where another document says the unit.
     pub(super) async fn spec_of_now(&self) -> Result<Arc<PoolSpec>, Failure> {
-        let Some((url, reader)) = &self.unit else { return Ok(Arc::clone(&self.spec)) };
+        let Some(Unit { url, reader, timeout }) = &self.unit else { return Ok(Arc::clone(&self.spec)) };
         // What a status means for a wallet, it does not mean for this document.
         let plain = PoolSpec { status: BTreeMap::new(), ..self.spec.as_ref().clone() };
-        reader.current(async |rule| self.get(&plain, url.for_page(1), rule.body_bytes_max, rule.timeout).await).await
+        reader.current(async |rule| self.get(&plain, url.for_page(1), rule.body_bytes_max, timeout).await).await
     }
 
     /// The body of one good answer, without secrets.
@@ -190,22 +210,23 @@ impl PoolClient {
         spec: &PoolSpec,
         url: String,
         body_bytes_max: usize,
-        limit: Duration,
+        limit: &TimeLimit,
     ) -> Result<String, Failure> {
-        let body = tokio::time::timeout(limit, self.download(spec, url, body_bytes_max)).await;
-        Ok(self.redact(body.map_err(|_| Failure::Timeout { after: limit })??))
+        let body = limit.run(pin!(self.download(spec, url, body_bytes_max))).await;
+        Ok(self.redact(body.ok_or(Failure::Timeout { after: limit.duration() })??))
     }
 }
 
-/// Reads a body, a large one on another thread.
+/// Whether a body takes so little time to read that it needs no thread of its own.
+pub(super) fn is_read_in_place(body: &str) -> bool {
+    body.len() <= PARSE_IN_PLACE_BYTES_MAX
+}
+
+/// Reads a body on another thread.
 pub(super) async fn off_thread<T: Send + 'static>(
-    body: String,
-    read: impl FnOnce(&[u8]) -> Result<T, Failure> + Send + 'static,
+    read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    if body.len() <= PARSE_IN_PLACE_BYTES_MAX {
-        return read(body.as_bytes());
-    }
-    match actix_rt::task::spawn_blocking(move || read(body.as_bytes())).await {
+    match actix_rt::task::spawn_blocking(read).await {
         Ok(outcome) => outcome,
         Err(error) => match error.try_into_panic() {
             Ok(payload) => panic::resume_unwind(payload),
@@ -224,9 +245,9 @@ impl PoolClient {
                 url.try_into().map_err(|error: InvalidUri| Failure::Protocol { reason: Excerpt::new(&error.to_string()) })?;
             let mut request = self.client.get(uri.clone()).no_decompress();
             for (name, value) in &self.headers {
-                request = request.insert_header((name.clone(), value.clone()));
+                request.headers_mut().insert(name.clone(), value.clone());
             }
-            let response = request.send().await.map_err(|error| send_failure(&error, self.timeout))?;
+            let mut response = request.send().await.map_err(|error| send_failure(&error, self.timeout.duration()))?;
             let (status, headers) = (response.status(), response.headers());
             match if status.is_redirection() { target(spec, &uri.to_string(), status, headers)? } else { None } {
                 Some(_) if followed == REDIRECTS_MAX => {
@@ -237,21 +258,20 @@ impl PoolClient {
                 None if status == StatusCode::NO_CONTENT => return Ok(String::new()),
                 None => match status_failure(spec, status, headers) {
                     Some(failure) => return Err(failure),
-                    None => return self.read(response, body_bytes_max).await,
+                    None => return self.read(&mut response, body_bytes_max).await,
                 },
             }
         }
     }
 
     /// The text of a body.
-    async fn read<S, B>(&self, response: ClientResponse<S>, body_bytes_max: usize) -> Result<String, Failure>
+    async fn read<S, B>(&self, response: &mut ClientResponse<S>, body_bytes_max: usize) -> Result<String, Failure>
     where
         ClientResponse<S>: Stream<Item = Result<B, PayloadError>> + Unpin,
         B: AsRef<[u8]>,
     {
-        let is_unreadable = is_unreadable(response.version(), response.headers());
         let body = read_body(response, body_bytes_max).await?;
-        if body.is_empty() && is_unreadable {
+        if body.is_empty() && is_unreadable(response.version(), response.headers()) {
             return Err(Failure::Protocol {
                 reason: Excerpt::new(
                     "its body has neither a length nor chunks but ends with the connection, which is allowed and which this program cannot read",

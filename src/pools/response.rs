@@ -54,16 +54,24 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     Some(date(text)?.duration_since(sent).unwrap_or_default().min(RETRY_AFTER_MAX))
 }
 
-/// A body as its headers describe it.
-pub(super) fn new_body(headers: &HeaderMap, limit_bytes: usize) -> Result<Body, Failure> {
-    let encodings: Vec<&str> = headers.get_all(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?")).collect();
+/// A body as its headers describe it. `length` is what [`content_length`] says.
+///
+/// # Errors
+/// When it cannot be undone, or is longer than `limit_bytes` by what it says itself.
+pub(super) fn new_body(headers: &HeaderMap, length: Option<usize>, limit_bytes: usize) -> Result<Body, Failure> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let body = Body::new(&encodings.join(","), content_type, limit_bytes)?;
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
+    let Some(first) = encodings.next() else {
+        let body = Body::new("", content_type, limit_bytes)?;
+        return match length {
+            Some(length) if length > limit_bytes => Err(Failure::BodyTooLarge { limit_bytes }),
+            Some(length) => Ok(body.of_length(length)),
+            None => Ok(body),
+        };
+    };
     // The length of a compressed body says little about what it expands to.
-    Ok(match content_length(headers) {
-        Some(length) if encodings.is_empty() => body.of_length(length),
-        _ => body,
-    })
+    let all = encodings.fold(first.to_owned(), |all, next| format!("{all},{next}"));
+    Body::new(&all, content_type, limit_bytes)
 }
 
 /// The length of the body on the network, where the server says it.
@@ -72,16 +80,13 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<usize> {
 }
 
 /// Reads a body to its end, at most `limit_bytes` of its text.
-pub(super) async fn read_body<S, B>(mut body: ClientResponse<S>, limit_bytes: usize) -> Result<String, Failure>
+pub(super) async fn read_body<S, B>(body: &mut ClientResponse<S>, limit_bytes: usize) -> Result<String, Failure>
 where
     ClientResponse<S>: Stream<Item = Result<B, PayloadError>> + Unpin,
     B: AsRef<[u8]>,
 {
-    let mut text = new_body(body.headers(), limit_bytes)?;
     let length = content_length(body.headers());
-    if !body.headers().contains_key(header::CONTENT_ENCODING) && length.is_some_and(|length| length > limit_bytes) {
-        return Err(Failure::BodyTooLarge { limit_bytes });
-    }
+    let mut text = new_body(body.headers(), length, limit_bytes)?;
     while let Some(piece) = body.next().await {
         text.write(piece.map_err(payload_failure)?.as_ref())?;
     }

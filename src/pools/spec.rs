@@ -40,7 +40,7 @@ pub struct PoolSpec {
     pub(super) zero_beside: Option<Pointer>,
     pub(super) figures: FigureRules,
     /// What was paid in windows of time, by the file's names. For show.
-    pub(super) windows: BTreeMap<String, Pointer>,
+    pub(super) windows: Vec<(Arc<str>, Pointer)>,
     /// Counters and balances are divided by 10^`decimals`.
     pub(super) decimals: u32,
     /// Where that number is read instead; see [`PoolSpec::with_decimals`].
@@ -193,7 +193,7 @@ impl PoolSpec {
     pub fn check_wallet(&self, wallet: &Wallet) -> Result<(), Failure> {
         let text = wallet.as_str();
         let form = &self.wallet;
-        let length = text.chars().count();
+        let length = if text.is_ascii() { text.len() } else { text.chars().count() };
         let bad = |reason: String| Err(Failure::BadWallet { reason });
         if length < form.length_min || length > form.length_max {
             return bad(format!("has {length} characters, {} takes {} to {}", self.name, form.length_min, form.length_max));
@@ -229,7 +229,7 @@ impl PoolSpec {
         candidates
             .into_iter()
             .chain(self.zero_beside.as_ref())
-            .chain(self.windows.values())
+            .chain(self.windows.iter().map(|(_, pointer)| pointer))
             .chain([balance, immature, total_hash, total_shares].into_iter().flatten())
             .chain(currency)
             .chain(self.identity.as_ref().map(|identity| &identity.pointer))

@@ -4,6 +4,7 @@
 //! A URL's scheme, host and port are literal text, so no wallet and no secret can send a request anywhere else. A
 //! wallet is percent-encoded unless it is marked raw, and a raw one may hold only characters that need no encoding.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -151,7 +152,7 @@ impl UrlTemplate {
                 return Err(TemplateError::Character);
             }
         }
-        let sample = render(&parts, |_| "x".to_owned(), |_| "x".to_owned());
+        let sample = render(&parts, |url, _| url.push('x'), |_| "x".to_owned());
         url::Url::parse(&sample).map_err(|error| TemplateError::Url(error.to_string()))?;
         Ok(Self { text, parts, lower_case: false })
     }
@@ -208,9 +209,11 @@ impl UrlTemplate {
         let is_percent = |part: &Part| matches!(part, Part::Wallet(WalletEncoding::Percent));
         let bare = if self.parts.iter().any(is_percent) { WalletEncoding::Percent } else { WalletEncoding::Raw };
         match parse_parts(text, Placeholders::Wallet(bare)) {
-            Ok(parts) => {
-                render(&parts, |encoding| encoded(wallet, encoding, self.lower_case), |name| format!("{{secret:{name}}}"))
-            }
+            Ok(parts) => render(
+                &parts,
+                |url, encoding| push_wallet(url, wallet, encoding, self.lower_case),
+                |name| format!("{{secret:{name}}}"),
+            ),
             Err(_) => text.to_owned(),
         }
     }
@@ -253,7 +256,7 @@ pub(super) struct RequestUrl {
 impl RequestUrl {
     /// The URL for one wallet. A raw wallet has been checked with [`is_raw_safe`] before.
     pub(super) fn for_wallet(&self, wallet: &Wallet) -> String {
-        render(&self.parts, |encoding| encoded(wallet, encoding, self.lower_case), |_| String::new())
+        render(&self.parts, |url, encoding| push_wallet(url, wallet, encoding, self.lower_case), |_| String::new())
     }
 
     /// The URL of one page of a document that is about no single wallet.
@@ -286,14 +289,14 @@ impl ValueTemplate {
             return Err(missing.to_owned());
         }
         let value = |name: &str| secret(name).map(|value| value.expose_secret().to_owned()).unwrap_or_default();
-        Ok(SecretString::from(render(&self.parts, |_| String::new(), value)))
+        Ok(SecretString::from(render(&self.parts, |_, _| {}, value)))
     }
 }
 
 /// The value as it was written; secrets appear by name only.
 impl fmt::Display for ValueTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&render(&self.parts, |_| String::new(), |name| format!("{{secret:{name}}}")))
+        f.write_str(&render(&self.parts, |_, _| {}, |name| format!("{{secret:{name}}}")))
     }
 }
 
@@ -302,11 +305,11 @@ pub(super) fn is_raw_safe(wallet: &str) -> bool {
     wallet.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':'))
 }
 
-fn encoded(wallet: &Wallet, encoding: WalletEncoding, lower_case: bool) -> String {
-    let text = if lower_case { wallet.as_str().to_lowercase() } else { wallet.as_str().to_owned() };
+fn push_wallet(url: &mut String, wallet: &Wallet, encoding: WalletEncoding, lower_case: bool) {
+    let text = if lower_case { Cow::Owned(wallet.as_str().to_lowercase()) } else { Cow::Borrowed(wallet.as_str()) };
     match encoding {
-        WalletEncoding::Percent => encode(&text),
-        WalletEncoding::Raw => text,
+        WalletEncoding::Percent => url.extend(utf8_percent_encode(&text, ENCODED)),
+        WalletEncoding::Raw => url.push_str(&text),
     }
 }
 
@@ -333,12 +336,12 @@ fn secret_names(parts: &[Part]) -> impl Iterator<Item = &str> {
 /// Longer than most URLs are.
 const URL_BYTES: usize = 128;
 
-fn render(parts: &[Part], wallet: impl Fn(WalletEncoding) -> String, secret: impl Fn(&str) -> String) -> String {
+fn render(parts: &[Part], wallet: impl Fn(&mut String, WalletEncoding), secret: impl Fn(&str) -> String) -> String {
     // One allocation for what most URLs are.
     parts.iter().fold(String::with_capacity(URL_BYTES), |mut text, part| {
         match part {
             Part::Literal(literal) => text.push_str(literal),
-            Part::Wallet(encoding) => text.push_str(&wallet(*encoding)),
+            Part::Wallet(encoding) => wallet(&mut text, *encoding),
             Part::Page => text.push('1'),
             Part::Secret(name) => text.push_str(&secret(name)),
         }

@@ -39,7 +39,7 @@ pub(super) fn decide(
         return Err(failure);
     }
     let body = if code == StatusCode::NO_CONTENT { &[] } else { body };
-    let mut text = new_body(headers, spec.limits().body_bytes_max)?;
+    let mut text = new_body(headers, None, spec.limits().body_bytes_max)?;
     text.write(body)?;
     extract(spec, wallet, text.finish()?.as_bytes())
 }

@@ -85,7 +85,7 @@ pub(super) fn validate(raw: RawSpec, origin: &str, text: &str) -> Result<PoolSpe
         paid: paid.in_units(decimals),
         zero_beside,
         figures: raw.figures.unwrap_or_default(),
-        windows: raw.windows,
+        windows: raw.windows.into_iter().map(|(name, pointer)| (name.into(), pointer)).collect(),
         decimals,
         unit,
         currency: currency(raw.currency)?,

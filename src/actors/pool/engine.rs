@@ -3,6 +3,7 @@
 //! One engine runs while there is any round to finish; a round that begins meanwhile becomes its work too. It ends when nothing
 //! is left to do, when the program ends, or when a request could not be borne: then the actor is restarted.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use super::{Fetch, Pace};
 use crate::actors::ledger::RecordObservations;
 use crate::actors::supervision::{Panicked, caught};
 use crate::clock::Clock;
-use crate::domain::agenda::Answer;
+use crate::domain::agenda::{Answer, Taken};
 use crate::domain::breaker::Permit;
 use crate::domain::network::{RECHECK, Reach};
 use crate::domain::payout::AnomalyKind;
@@ -31,6 +32,7 @@ use crate::domain::throttle::Started;
 use crate::domain::{PoolName, Wallet};
 use crate::pools::{Blame, Extracted, Failure, LimitSign};
 use crate::store::book::{AnomalyReport, Observation};
+use crate::time_limit::TimeLimit;
 
 /// Answers taken up in one go: about a millisecond.
 const TAKEN_UP_AT_ONCE: usize = 32;
@@ -50,12 +52,13 @@ pub(super) struct Engine {
     pub(super) shared: Rc<Shared>,
     pub(super) network: NetworkWatch,
     pub(super) draining: watch::Receiver<bool>,
+    pub(super) hang_limit: TimeLimit,
 }
 
 /// A request under way.
 struct Ticket {
     cycle: u64,
-    job: PollJob,
+    taken: Taken,
     started: Started,
     /// It tries a pool that had failed, after a pause: refused, it says nothing about the pace.
     is_probe: bool,
@@ -214,7 +217,7 @@ impl Engine {
         }
         let is_probe = self.network.is_lost() || self.shared.breaker.borrow().is_half_open();
         let mut agenda = self.shared.agenda.borrow_mut();
-        let job = if is_probe { agenda.take_probe(now) } else { agenda.take(now) }?;
+        let taken = if is_probe { agenda.take_probe(now) } else { agenda.take(now) }?;
         let started = self.shared.throttle.borrow_mut().started(now);
         self.shared.started_at.set(Some(now));
         let mut metrics = self.shared.metrics.borrow_mut();
@@ -227,9 +230,10 @@ impl Engine {
             round.in_hand += 1;
             round.cycle
         };
-        let request = request(Rc::clone(&self.client), job.wallet.clone(), self.shared.feed_jobs(), self.pace.hung_after);
-        let ticket = Ticket { cycle, job, started, is_probe };
-        Some(async { (ticket, caught(request).await) })
+        let (client, wallet, began) = (Rc::clone(&self.client), taken.job.wallet.clone(), self.clock.instant(now));
+        let request = request(client, wallet, self.shared.feed_jobs(), self.hang_limit.clone(), began);
+        let ticket = Ticket { cycle, taken, started, is_probe };
+        Some(caught(request).map(|ended| (ticket, ended)))
     }
 
     /// Counts what a request came to and makes an observation of it, if it is worth one. Answers why the actor must be
@@ -243,8 +247,8 @@ impl Engine {
                 match result {
                     Ok(Found::Wallet(found)) => {
                         self.succeeded(&ticket);
-                        let Ticket { cycle, job, .. } = ticket;
-                        self.put(cycle, self.reading(job, *found), batch);
+                        let Ticket { cycle, taken, .. } = ticket;
+                        self.put(cycle, self.reading(taken.job, *found), batch);
                     }
                     Ok(Found::Feed(answers)) => {
                         self.succeeded(&ticket);
@@ -263,8 +267,8 @@ impl Engine {
                 ("panic", panicked.to_string())
             }
         };
-        self.shared.agenda.borrow_mut().settle(&ticket.job.wallet, Answer::Unbearable, self.clock.now());
-        self.count_failure(ticket.cycle, &ticket.job.wallet, kind, &text);
+        self.shared.agenda.borrow_mut().settle(&ticket.taken, Answer::Unbearable, self.clock.now());
+        self.count_failure(ticket.cycle, &ticket.taken.job.wallet, kind, &text);
         Some(Panicked(text))
     }
 
@@ -292,12 +296,12 @@ impl Engine {
         self.shared.metrics.borrow_mut().successes += 1;
         self.shared.breaker.borrow_mut().succeeded();
         self.shared.throttle.borrow_mut().answered(ticket.started, now);
-        self.shared.agenda.borrow_mut().settle(&ticket.job.wallet, Answer::Good, now);
+        self.shared.agenda.borrow_mut().settle(&ticket.taken, Answer::Good, now);
     }
 
     fn failed(&self, ticket: Ticket, failure: &Failure, batch: &mut Batch) {
         let now = self.clock.now();
-        let wallet = &ticket.job.wallet;
+        let wallet = &ticket.taken.job.wallet;
         self.count_failure(ticket.cycle, wallet, failure.kind(), &failure.to_string());
         let reach = failure.reach();
         if let Some(reach) = reach {
@@ -337,9 +341,9 @@ impl Engine {
                 breaker.failed(now, failure.retry_after(), fastrand::u32(..));
             }
         }
-        agenda.settle(wallet, answer, now);
+        agenda.settle(&ticket.taken, answer, now);
         drop((agenda, breaker));
-        self.report_anomaly(ticket.cycle, ticket.job, failure, batch);
+        self.report_anomaly(ticket.cycle, ticket.taken.job, failure, batch);
     }
 
     /// Makes an observation of a failure that a person should see.
@@ -370,10 +374,15 @@ impl Engine {
 }
 
 /// Asks, and gives the request up when it has no end although the client has a time-out of its own.
-async fn request(client: Rc<dyn Fetch>, wallet: Wallet, feed_jobs: Option<Arc<[PollJob]>>, hung_after: Duration) -> Ended {
-    let clock = Clock::start();
-    let result = tokio::time::timeout(hung_after, feed::ask(client.as_ref(), wallet, feed_jobs)).await.ok();
-    Ended { result, took: clock.now() }
+async fn request(
+    client: Rc<dyn Fetch>,
+    wallet: Wallet,
+    feed_jobs: Option<Arc<[PollJob]>>,
+    hang_limit: TimeLimit,
+    began: Instant,
+) -> Ended {
+    let result = hang_limit.run_since(began, pin!(feed::ask(client.as_ref(), wallet, feed_jobs))).await;
+    Ended { result, took: began.elapsed() }
 }
 
 /// The failures that a person should see, wallet by wallet.

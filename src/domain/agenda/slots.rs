@@ -160,11 +160,6 @@ impl Slots {
         (slot.standing != Standing::Gone).then_some(slot)
     }
 
-    pub(super) fn get_mut(&mut self, wallet: &Wallet) -> Option<&mut Slot> {
-        let number = self.number_of(wallet)?;
-        self.at(number).filter(|slot| slot.standing != Standing::Gone)
-    }
-
     /// The slot's number whose wallet this is, gone or not. One whose text is in the very same place is found without a look
     /// at the text where `guess` is right, as it is when a list has changed little.
     pub(super) fn find(&self, wallet: &Wallet, guess: u32) -> Option<u32> {

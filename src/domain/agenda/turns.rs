@@ -56,8 +56,13 @@ pub(super) struct Turns {
     over: usize,
     /// Turns that were put before the next one of them, the last one first.
     early: Vec<Turn>,
-    due: BinaryHeap<Reverse<Due>>,
+    /// What is due: many in a sorted list, the next one last, and those that became due later.
+    due: Vec<Reverse<Due>>,
+    newly_due: BinaryHeap<Reverse<Due>>,
 }
+
+/// More than these are sorted: to take so many out of a heap one by one takes several times as long.
+const HEAP_MAX: usize = 64;
 
 impl Turns {
     /// Forgets all turns.
@@ -67,6 +72,7 @@ impl Turns {
         self.over = 0;
         self.early.clear();
         self.due.clear();
+        self.newly_due.clear();
     }
 
     /// Sets the turns of a round that begins at `tick`, as [`make_room`] moves them to keep a distance of `gap`.
@@ -74,6 +80,7 @@ impl Turns {
         self.clear();
         // After a round of which much was due at once.
         self.due.shrink_to(drafts.len() / 8);
+        self.newly_due.shrink_to(drafts.len() / 8);
         fill(&mut self.slots, drafts.iter().map(|(.., slot)| *slot));
         fill(&mut self.times, drafts.iter().map(|(at, ..)| *at));
         make_room(&mut self.times, gap);
@@ -112,32 +119,48 @@ impl Turns {
         let coming = self.times.get(self.over..).unwrap_or_default();
         // Seldom more than one, so they are counted one by one.
         let come = coming.iter().take_while(|at| **at <= nanos(now)).count();
-        if come > self.due.len() {
-            self.due.reserve_exact(come);
+        if come > HEAP_MAX {
+            self.newly_due.reserve_exact(come);
         }
     }
 
     /// Puts a turn that has come among those.
     pub(super) fn put_due(&mut self, turn: Turn, place: Place) {
         let Turn { at, rank, slot } = turn;
-        self.due.push(Reverse(Due { place: place.pack(), at, rank, slot }));
+        self.newly_due.push(Reverse(Due { place: place.pack(), at, rank, slot }));
+    }
+
+    /// Sorts what has become due, where it is much.
+    pub(super) fn sort_due(&mut self) {
+        if self.newly_due.len() <= self.due.len().max(HEAP_MAX) {
+            return;
+        }
+        let mut all = std::mem::take(&mut self.newly_due).into_vec();
+        all.append(&mut self.due);
+        all.sort_unstable();
+        self.due = all;
     }
 
     /// The first slot of those whose turn has come.
     pub(super) fn first_due(&self) -> Option<u32> {
-        self.due.peek().map(|Reverse(due)| due.slot)
+        let first = self.due.last().max(self.newly_due.peek());
+        first.map(|Reverse(due)| due.slot)
     }
 
     /// Takes it out.
     pub(super) fn pop_due(&mut self) -> Option<u32> {
-        self.due.pop().map(|Reverse(due)| due.slot)
+        let first = if self.newly_due.peek() > self.due.last() { self.newly_due.pop() } else { self.due.pop() };
+        first.map(|Reverse(due)| due.slot)
     }
 
     /// Bytes taken up.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let early = self.early.capacity() * size_of::<Turn>();
-        self.times.capacity() * 8 + self.slots.capacity() * 4 + early + self.due.capacity() * size_of::<Due>()
+        self.times.capacity() * 8
+            + self.slots.capacity() * 4
+            + early
+            + (self.due.capacity() + self.newly_due.capacity()) * size_of::<Due>()
     }
 }
 
