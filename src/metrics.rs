@@ -128,6 +128,8 @@ pub struct PoolMetrics {
     pub requests: u64,
     /// Good answers.
     pub successes: u64,
+    /// Of those, the same as the wallet's last one, which changed nothing: the ledger was not asked again.
+    pub unchanged: u64,
     /// Failures by kind.
     pub failures: BTreeMap<&'static str, u64>,
     /// From the request to the end of the answer.
@@ -225,7 +227,7 @@ impl StalenessMetrics {
 /// The ledger's figures.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct LedgerMetrics {
-    /// Readings decided.
+    /// Readings decided. One that is the same as before needs no decision: [`PoolMetrics::unchanged`].
     pub readings: u64,
     /// Awards.
     pub awards: u64,

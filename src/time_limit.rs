@@ -46,8 +46,8 @@ impl TimeLimit {
     ///
     /// # Panics
     /// Outside of an actix runtime, when the work is not done at once.
-    pub(crate) async fn run<T>(&self, work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-        self.run_since(Instant::now(), work).await
+    pub(crate) fn run<T>(&self, work: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = Option<T>> {
+        self.run_since(Instant::now(), work)
     }
 
     /// The same, for which the time began at `began`: not before that of an earlier one.

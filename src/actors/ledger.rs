@@ -74,6 +74,8 @@ pub struct Ledger {
     supervision: Supervision,
     metrics: LedgerMetrics,
     ap_awarded: Points,
+    /// See [`Roster::era`].
+    era: u64,
     upkeep: upkeep::State,
     /// Awards about which no line has been written.
     unlogged: Arc<Vec<AwardedEvent>>,
@@ -153,6 +155,7 @@ impl Ledger {
             supervision,
             metrics: LedgerMetrics::default(),
             ap_awarded: Points::ZERO,
+            era: 0,
             upkeep: upkeep::State::default(),
             unlogged: Arc::default(),
         }
@@ -187,7 +190,7 @@ impl Ledger {
             limit: self.limit.clone(),
             outage: self.outage.clone(),
         };
-        let commit = caught(commit(self.db.clone(), book, batch, patience));
+        let commit = caught(commit(self.db.clone(), book, batch, self.era, patience));
         ctx.spawn(commit.into_actor(self).map(|outcome, actor, ctx| actor.committed(outcome, ctx)));
     }
 
@@ -320,6 +323,7 @@ impl Supervised for Ledger {
     fn restarting(&mut self, _ctx: &mut Self::Context) {
         self.supervision.restarting();
         self.log_awards();
+        self.era += 1;
         // The book went with the panic. Waiting replies are dropped, which tells their senders to send again.
         self.book = Some(Book::new(self.db.clone(), Arc::clone(&self.rules), self.dry_run));
         self.queue.clear();
@@ -345,6 +349,7 @@ impl Handler<Adopt> for Ledger {
 
     fn handle(&mut self, Adopt { rules, retention_days }: Adopt, _ctx: &mut Self::Context) {
         self.rules = rules;
+        self.era += 1;
         self.keep_for(retention_days);
         // One that is away gets them when it is back.
         if let Some(book) = &mut self.book {
@@ -387,7 +392,7 @@ impl Handler<LoadRoster> for Ledger {
         };
         // The pools ask only when they have the roster, so what was decided until now is seen in this cycle.
         let forget = |loaded: Result<(Rebased, Roster), StoreError>, actor: &mut Self, _: &mut Context<Self>| {
-            let (rebased, roster) = match loaded {
+            let (rebased, mut roster) = match loaded {
                 Ok(loaded) => loaded,
                 Err(error) => {
                     actor.outage.look_failed(&error);
@@ -395,6 +400,8 @@ impl Handler<LoadRoster> for Ledger {
                 }
             };
             actor.outage.look_succeeded();
+            actor.era += u64::from(!rebased.is_empty());
+            roster.era = actor.era;
             actor.rebased.merge(rebased);
             match &mut actor.book {
                 Some(book) => {
@@ -432,12 +439,17 @@ pub struct Recorded {
     pub held: u64,
     /// Anomalies recorded.
     pub anomalies: u64,
+    /// The [`Roster::era`] in which it was decided.
+    pub era: u64,
+    /// The places of those that would change nothing if they came again in this era.
+    pub settled: Vec<u32>,
 }
 
 impl Recorded {
-    /// The part of a report that is about `pool`.
-    fn of(report: &Report, pool: &PoolName) -> Self {
-        let mut recorded = Self::default();
+    /// The part of a report that is about `pool`, and what `settled` says of its observations.
+    fn of(report: &Report, pool: &PoolName, era: u64, settled: &[bool]) -> Self {
+        let settled = (0..).zip(settled).filter_map(|(place, settled)| settled.then_some(place)).collect();
+        let mut recorded = Self { era, settled, ..Self::default() };
         for award in report.awards.iter().filter(|award| award.pool == *pool) {
             recorded.awards += 1;
             recorded.points = recorded.points.checked_add(award.points).unwrap_or(recorded.points);
@@ -469,7 +481,7 @@ struct Committed {
 }
 
 /// Stores a batch and answers its senders. Waits for a database that is away until the program is ending.
-async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, mut patience: Patience) -> Committed {
+async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, era: u64, mut patience: Patience) -> Committed {
     let clock = Clock::start();
     let mut records = Vec::new();
     let mut pruned = None;
@@ -497,8 +509,11 @@ async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, mut pa
     let stored = patience.persist(async || book.record(observations.iter().copied(), now).await).await;
     let report = match stored {
         Ok(report) => {
-            for (_, pool, reply) in records {
-                let _ = reply.send(Ok(Recorded::of(&report, &pool)));
+            let mut settled = report.settled.as_slice();
+            for (observations, pool, reply) in records {
+                let (of_these, rest) = settled.split_at(observations.len().min(settled.len()));
+                settled = rest;
+                let _ = reply.send(Ok(Recorded::of(&report, &pool, era, of_these)));
             }
             Some((report, clock.now()))
         }

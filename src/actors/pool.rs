@@ -5,7 +5,8 @@
 //! at once, and never more than the pool's file allows or the pool has shown to bear; readings wait for the ledger's answer
 //! before more are taken up, so memory stays bounded when the database is slow; a pool that fails for everyone is left alone
 //! for a growing time, and for our own network's failure no pool is; a panic or a request without an end costs this actor a
-//! restart and nobody else anything. A pool that publishes everybody's payouts in one document is asked for it once a round, and
+//! restart and nobody else anything; an answer that is the same as the wallet's last one, of which the ledger said that it changed
+//! nothing, ends here, and at most for ten minutes. A pool that publishes everybody's payouts in one document is asked for it once a round, and
 //! every wallet gets its part.
 //! Leaves to others: what an answer means (`pools`), what a reading is worth (the ledger).
 
@@ -22,10 +23,11 @@ use super::scheduler::PollFinished;
 use super::supervision::{Panicked, Supervision, caught};
 use super::{ReportDurations, ReportMetrics, answers_ping, as_json};
 use crate::clock::Clock;
+use crate::domain::agenda::Digest;
 use crate::domain::roster::PollJob;
 use crate::domain::{PoolName, Wallet};
 use crate::metrics::{PoolMetrics, RateMetrics, StalenessMetrics};
-use crate::pools::{Extracted, Failure, PoolClient};
+use crate::pools::{Extracted, Failure, Fetched, PoolClient};
 use crate::store::{now_utc, rfc3339};
 use crate::time_limit::TimeLimit;
 
@@ -49,6 +51,12 @@ pub trait Fetch {
     /// Asks about one wallet.
     fn fetch(&self, wallet: Wallet) -> LocalBoxFuture<'_, Result<Extracted, Failure>>;
 
+    /// The same, but an answer that is the same as `last` is not read again.
+    fn fetch_unless(&self, wallet: Wallet, last: Option<Digest>) -> LocalBoxFuture<'_, Result<Fetched, Failure>> {
+        let _ = last;
+        Box::pin(async move { self.fetch(wallet).await.map(|found| Fetched::New(Box::new(found), None)) })
+    }
+
     /// Whether one document is read for all wallets instead.
     fn is_feed(&self) -> bool {
         false
@@ -70,6 +78,10 @@ pub trait Fetch {
 impl Fetch for PoolClient {
     fn fetch(&self, wallet: Wallet) -> LocalBoxFuture<'_, Result<Extracted, Failure>> {
         Box::pin(async move { Self::fetch(self, &wallet).await })
+    }
+
+    fn fetch_unless(&self, wallet: Wallet, last: Option<Digest>) -> LocalBoxFuture<'_, Result<Fetched, Failure>> {
+        Box::pin(async move { Self::fetch_unless(self, &wallet, last).await })
     }
 
     fn is_feed(&self) -> bool {
@@ -223,6 +235,8 @@ pub struct PollNow {
     pub cycle: u64,
     /// The wallets to ask about.
     pub jobs: Arc<[PollJob]>,
+    /// The [`Roster::era`](crate::domain::roster::Roster::era) of their list.
+    pub era: u64,
     /// When the cycle was due, on the clock of the program.
     pub tick: Duration,
     /// The time over which the requests may be spread; zero for as fast as the pool allows.
@@ -273,6 +287,7 @@ impl Handler<PollNow> for Pool {
             ctx.wait(std::future::pending::<()>().into_actor(self));
         }
         let now = self.clock.now();
+        self.shared.use_era(message.era, now);
         if message.spread < self.shared.spread.get() {
             // The interval was made shorter: the rest of a round that was spread over the old one would keep the next ones waiting.
             self.shared.agenda.borrow_mut().give_up();

@@ -262,6 +262,7 @@ impl Scheduler {
             return;
         }
         self.complain(&roster);
+        let era = roster.era;
         // Taken out, so that nothing half done outlives a panic.
         let mut lists = std::mem::take(&mut self.lists);
         lists.take_up(roster);
@@ -283,7 +284,7 @@ impl Scheduler {
                 self.refused(cycle, pool.name, PollRefused::Busy);
                 continue;
             }
-            let poll = PollNow { cycle, jobs: work.jobs, tick: began, spread, finished: ctx.address().recipient() };
+            let poll = PollNow { cycle, jobs: work.jobs, era, tick: began, spread, finished: ctx.address().recipient() };
             let sent = pool.poll.send(poll);
             ctx.spawn(sent.into_actor(self).map(move |outcome, actor, _| {
                 actor.asked.remove(&pool.name);

@@ -10,6 +10,7 @@
 //!
 //! Time is a [`Duration`] since any fixed moment of the caller's monotonic clock.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::names::{PoolName, Wallet};
@@ -41,6 +42,8 @@ pub struct Timing {
 pub enum Answer {
     /// A reading.
     Good,
+    /// A reading that is the same as the last one, which is remembered: see [`Agenda::remember`].
+    Same,
     /// The pool works and has no reading for this wallet.
     Nothing,
     /// The pool refused because of too many requests: about the wallet nothing was said.
@@ -63,6 +66,18 @@ pub struct Taken {
     pub job: PollJob,
     /// Where it was found, so that it need not be searched for when its answer is there.
     number: u32,
+}
+
+/// What tells an answer from any other as long as this process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(NonZeroU64);
+
+impl Digest {
+    /// Of a hash of the answer with a secret seed.
+    #[must_use]
+    pub fn new(hash: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(hash))
+    }
 }
 
 /// How long the pool has said nothing about its wallets.
@@ -170,6 +185,7 @@ impl Agenda {
             match number.and_then(|number| self.slots.at(number)) {
                 Some(slot) if slot.standing != Standing::Gone => {
                     slot.standing = Standing::Listed;
+                    slot.is_remembered &= slot.player == job.player;
                     slot.player = job.player;
                     if !slot.wallet.shares_text_with(&job.wallet) {
                         // One text less in memory.
@@ -280,6 +296,7 @@ impl Agenda {
         let slot = number.and_then(|number| self.slots.at(number)).filter(|slot| slot.standing != Standing::Gone);
         let Some(slot) = slot else { return };
         slot.in_flight = false;
+        slot.is_remembered &= answer == Answer::Same;
         slot.last = answer.into();
         let now = Moment::of(now);
         match answer {
@@ -288,17 +305,39 @@ impl Agenda {
                 slot.refusals_in_row = slot.refusals_in_row.saturating_add(1);
                 return;
             }
-            Answer::Good | Answer::Nothing | Answer::Silent => {
+            Answer::Good | Answer::Same | Answer::Nothing | Answer::Silent => {
                 slot.heard_at = now;
                 slot.refusals_in_row = 0;
             }
-            Answer::Failed { good_answers } => slot.good_answers = good_answers,
+            Answer::Failed { good_answers } => slot.note = good_answers,
             Answer::Unbearable => {}
         }
         slot.asked_at = Some(now);
-        if answer == Answer::Good {
+        if matches!(answer, Answer::Good | Answer::Same) {
             slot.good_at = Some(now);
         }
+    }
+
+    /// The wallet's last answer, if the same again would change nothing.
+    pub fn remembered(&mut self, taken: &Taken) -> Option<Digest> {
+        let slot = self.slots.at(taken.number).filter(|slot| slot.is_remembered)?;
+        NonZeroU64::new(slot.note).map(Digest)
+    }
+
+    /// Remembers that the answer which was settled at `settled_at` would change nothing if it came again. Nothing is remembered of a wallet that was settled again since: what that came to is not known yet.
+    pub fn remember(&mut self, taken: &Taken, digest: Digest, settled_at: Duration) {
+        let number = self.slots.find(&taken.job.wallet, taken.number);
+        let Some(slot) = number.and_then(|number| self.slots.at(number)) else { return };
+        let is_the_last = slot.last == Last::Good && slot.good_at == Some(Moment::of(settled_at));
+        if is_the_last && slot.standing != Standing::Gone && slot.player == taken.job.player {
+            slot.note = digest.0.get();
+            slot.is_remembered = true;
+        }
+    }
+
+    /// From here on, the same answer as before may change something.
+    pub fn forget_answers(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.is_remembered = false);
     }
 
     /// No request is under way any more, whatever became of them.
@@ -316,7 +355,7 @@ impl Agenda {
     /// Whether a failure is this wallet's own: it failed the last time too, and since then the pool answered about others.
     #[must_use]
     pub fn is_own_failure(&self, wallet: &Wallet, good_answers: u64) -> bool {
-        self.slots.get(wallet).is_some_and(|slot| slot.last == Last::Failed && slot.good_answers < good_answers)
+        self.slots.get(wallet).is_some_and(|slot| slot.last == Last::Failed && slot.note < good_answers)
     }
 
     /// How long nothing was heard about the wallets of the newest list.

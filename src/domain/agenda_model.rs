@@ -180,7 +180,7 @@ impl Model {
         let good = |wallet: &&Wallet| {
             let memory = self.wallets.get(*wallet)?;
             // One that failed just now may be the one that makes it fail.
-            Some((memory.last == Some(Answer::Good), memory.good_at?))
+            Some((matches!(memory.last, Some(Answer::Good | Answer::Same)), memory.good_at?))
         };
         let best = self.open.keys().filter_map(|wallet| Some((good(&wallet)?, wallet))).max();
         if let Some((_, wallet)) = best {
@@ -212,11 +212,11 @@ impl Model {
             return;
         }
         memory.asked_at = Some(now);
-        if matches!(answer, Answer::Good | Answer::Nothing | Answer::Silent) {
+        if matches!(answer, Answer::Good | Answer::Same | Answer::Nothing | Answer::Silent) {
             memory.heard_at = now;
             memory.refusals_in_row = 0;
         }
-        if answer == Answer::Good {
+        if matches!(answer, Answer::Good | Answer::Same) {
             memory.good_at = Some(now);
         }
     }

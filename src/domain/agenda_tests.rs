@@ -236,3 +236,36 @@ fn a_wallet_takes_up_little_memory() {
     agenda.begin(&jobs(0..30), timing(MINUTE * 25, MINUTE), MINUTE * 25);
     assert!(bytes(&agenda) <= 150 * 30, "{} a wallet when most are gone", bytes(&agenda) / 30);
 }
+
+#[test]
+fn an_answer_is_remembered_until_another_one_comes_or_all_are_forgotten() {
+    let mut agenda = agenda();
+    let (digest, other) = (Digest::new(7), Digest::new(8));
+    let at = Duration::from_secs;
+    let take = |agenda: &mut Agenda, now| {
+        agenda.begin(&jobs([1]), timing(now, Duration::ZERO), now);
+        agenda.take(now).unwrap()
+    };
+    let taken = take(&mut agenda, at(1));
+    agenda.settle(&taken, Answer::Good, at(2));
+    agenda.remember(&taken, digest, at(3));
+    assert_eq!(take(&mut agenda, at(4)), taken);
+    assert_eq!(agenda.remembered(&taken), None, "another answer than the last one");
+    agenda.remember(&taken, digest, at(2));
+    assert_eq!(agenda.remembered(&taken), Some(digest));
+    agenda.settle(&taken, Answer::Same, at(5));
+    assert_eq!(agenda.remembered(&taken), Some(digest));
+    agenda.settle(&taken, Answer::Good, at(6));
+    assert_eq!(agenda.remembered(&taken), None);
+    agenda.remember(&taken, other, at(6));
+    agenda.settle(&taken, Answer::Failed { good_answers: 9 }, at(7));
+    assert!(agenda.remembered(&taken).is_none() && agenda.is_own_failure(&wallet(1), 10));
+    agenda.remember(&taken, other, at(6));
+    assert!(agenda.remembered(&taken).is_none() && agenda.is_own_failure(&wallet(1), 10), "it has failed since");
+    agenda.settle(&taken, Answer::Good, at(8));
+    agenda.remember(&taken, other, at(8));
+    agenda.forget_answers();
+    assert_eq!(agenda.remembered(&taken), None);
+    agenda.settle(&taken, Answer::Same, at(9));
+    assert_eq!(agenda.remembered(&taken), None, "one that was under way brings nothing back");
+}

@@ -41,6 +41,9 @@ pub struct Roster {
     players: Vec<Row>,
     /// The addresses that were given for one pool, as they were added.
     pools: BTreeMap<PoolName, Vec<Row>>,
+    /// Another number than in an earlier roster says that an answer which changed nothing may change something now: an operator
+    /// or the settings decided otherwise since.
+    pub era: u64,
     /// Addresses in the database that are no addresses, with the reason: `player 7: …`.
     pub unusable: Vec<(PlayerId, String)>,
 }

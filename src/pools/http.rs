@@ -12,18 +12,20 @@
 //! A [`PoolClient`] belongs to the thread that made it.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
 use std::panic;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use awc::ClientResponse;
 use awc::error::PayloadError;
 use awc::http::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
 use awc::http::uri::InvalidUri;
 use awc::http::{StatusCode, Uri, Version};
+use awc::{ClientResponse, SendClientRequest};
+use foldhash::quality::RandomState;
 use futures_util::Stream;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -36,6 +38,7 @@ use super::spec::PoolSpec;
 use super::template::RequestUrl;
 use super::unit::UnitReader;
 use crate::domain::Wallet;
+use crate::domain::agenda::Digest;
 use crate::time_limit::TimeLimit;
 
 /// A longer body is read on a blocking thread, so that the other actors of this thread go on.
@@ -90,6 +93,17 @@ pub struct PoolClient {
     pub(super) timeout: TimeLimit,
     /// The secrets that answers are searched for.
     secrets: Vec<SecretString>,
+    /// With a seed of its own, so that no pool can send two answers that look the same.
+    hashes: RandomState,
+}
+
+/// What a pool said about a wallet.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The same as the last time.
+    Same,
+    /// This, and what it can be told by from other answers; `None` where that is not looked at.
+    New(Box<Extracted>, Option<Digest>),
 }
 
 /// Where a pool says its unit.
@@ -151,7 +165,7 @@ impl PoolClient {
             .disable_timeout()
             .disable_redirects()
             .finish();
-        Ok(Self { spec, client, url, unit, headers, timeout: TimeLimit::new(timeout), secrets })
+        Ok(Self { spec, client, url, unit, headers, timeout: TimeLimit::new(timeout), secrets, hashes: RandomState::default() })
     }
 
     /// The pool's file.
@@ -176,24 +190,53 @@ impl PoolClient {
     /// # Panics
     /// A panic of the code that reads answers goes on to the caller, on whichever thread it happened.
     pub async fn fetch(&self, wallet: &Wallet) -> Result<Extracted, Failure> {
-        self.spec.check_wallet(wallet)?;
+        if self.spec.is_feed() {
+            return self.fetch_from_feed(wallet).await;
+        }
+        let (spec, body) = self.answer(wallet).await?;
+        Ok(*read_answer(spec, wallet, body).await?)
+    }
+
+    /// The same, but an answer that is the same as `last` is not read again.
+    ///
+    /// # Errors
+    /// When there is no reading, with the reason.
+    ///
+    /// # Panics
+    /// A panic of the code that reads answers goes on to the caller, on whichever thread it happened.
+    pub async fn fetch_unless(&self, wallet: &Wallet, last: Option<Digest>) -> Result<Fetched, Failure> {
         // What few pools need is in boxes of its own: this future is made for each request, and should be small.
         if self.spec.is_feed() {
-            let missing = Failure::CounterMissing { expected: "the wallet".to_owned() };
-            let found = Box::pin(self.fetch_feed(std::slice::from_ref(wallet)));
-            return found.await?.remove(wallet).unwrap_or(Err(missing));
+            return Ok(Fetched::New(Box::new(Box::pin(self.fetch_from_feed(wallet)).await?), None));
         }
+        let (spec, body) = self.answer(wallet).await?;
+        let digest = is_read_in_place(&body).then(|| Digest::new(self.hashes.hash_one((spec.decimals, &body))));
+        if digest.is_some() && digest == last {
+            return Ok(Fetched::Same);
+        }
+        let found = match digest {
+            Some(_) => Box::new(extract_from(&spec, wallet, body)?),
+            None => Box::pin(read_answer(spec, wallet, body)).await?,
+        };
+        Ok(Fetched::New(found, digest))
+    }
+
+    async fn fetch_from_feed(&self, wallet: &Wallet) -> Result<Extracted, Failure> {
+        self.spec.check_wallet(wallet)?;
+        let missing = Failure::CounterMissing { expected: "the wallet".to_owned() };
+        self.fetch_feed(std::slice::from_ref(wallet)).await?.remove(wallet).unwrap_or(Err(missing))
+    }
+
+    /// The text of the pool's answer, and the file to read it by.
+    async fn answer(&self, wallet: &Wallet) -> Result<(Arc<PoolSpec>, String), Failure> {
+        self.spec.check_wallet(wallet)?;
         let spec = match &self.unit {
             Some(_) => Box::pin(self.spec_of_now()).await?,
             None => Arc::clone(&self.spec),
         };
         let limit = self.spec.limits().body_bytes_max;
         let body = self.get(&self.spec, self.url.for_wallet(wallet), limit, &self.timeout).await?;
-        if is_read_in_place(&body) {
-            return extract_from(&spec, wallet, body);
-        }
-        let wallet = wallet.clone();
-        Box::pin(off_thread(move || extract_from(&spec, &wallet, body))).await
+        Ok((spec, body))
     }
 
     /// The pool's file with the unit of now in it, where another document says the unit.
@@ -215,6 +258,14 @@ impl PoolClient {
         let body = limit.run(pin!(self.download(spec, url, body_bytes_max))).await;
         Ok(self.redact(body.ok_or(Failure::Timeout { after: limit.duration() })??))
     }
+}
+
+async fn read_answer(spec: Arc<PoolSpec>, wallet: &Wallet, body: String) -> Result<Box<Extracted>, Failure> {
+    if is_read_in_place(&body) {
+        return extract_from(&spec, wallet, body).map(Box::new);
+    }
+    let wallet = wallet.clone();
+    off_thread(move || extract_from(&spec, &wallet, body).map(Box::new)).await
 }
 
 /// Whether a body takes so little time to read that it needs no thread of its own.
@@ -243,11 +294,7 @@ impl PoolClient {
         loop {
             let uri: Uri =
                 url.try_into().map_err(|error: InvalidUri| Failure::Protocol { reason: Excerpt::new(&error.to_string()) })?;
-            let mut request = self.client.get(uri.clone()).no_decompress();
-            for (name, value) in &self.headers {
-                request.headers_mut().insert(name.clone(), value.clone());
-            }
-            let mut response = request.send().await.map_err(|error| send_failure(&error, self.timeout.duration()))?;
+            let mut response = self.request(uri.clone()).await.map_err(|error| send_failure(&error, self.timeout.duration()))?;
             let (status, headers) = (response.status(), response.headers());
             match if status.is_redirection() { target(spec, &uri.to_string(), status, headers)? } else { None } {
                 Some(_) if followed == REDIRECTS_MAX => {
@@ -262,6 +309,15 @@ impl PoolClient {
                 },
             }
         }
+    }
+
+    /// The request itself is no part of the future that waits for its answer.
+    fn request(&self, uri: Uri) -> SendClientRequest {
+        let mut request = self.client.get(uri).no_decompress();
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
+        request.send()
     }
 
     /// The text of a body.

@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{LazyLock, Mutex};
 use std::thread;
@@ -423,4 +424,37 @@ fn a_panic_while_reading_reaches_the_caller_from_either_thread() {
         });
         assert!(caught.is_err(), "{padding}");
     }
+}
+
+#[test]
+fn an_answer_that_is_the_same_as_the_last_one_is_not_read_again() {
+    let count = AtomicUsize::new(0);
+    let (address, _requests) = serve(move |stream| {
+        let body = ["{\"paid\":1}", "{\"paid\":1}", "{\"paid\":2}", "{\"paid\":"][count.fetch_add(1, Ordering::Relaxed)];
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    });
+    let wallet: Wallet = WALLET.parse().unwrap();
+    actix_rt::System::new().block_on(async {
+        let client = client_with(spec(address, "/{wallet}", ""), &|_| None).unwrap();
+        let Fetched::New(found, first) = client.fetch_unless(&wallet, None).await.unwrap() else {
+            panic!("nothing to compare with")
+        };
+        assert_eq!((found.counters[0].paid.to_string().as_str(), first.is_some()), ("1", true));
+        assert!(matches!(client.fetch_unless(&wallet, first).await, Ok(Fetched::Same)));
+        let Ok(Fetched::New(found, second)) = client.fetch_unless(&wallet, first).await else { panic!("another answer") };
+        assert_eq!((found.counters[0].paid.to_string().as_str(), second == first), ("2", false));
+        assert!(matches!(client.fetch_unless(&wallet, second).await, Err(Failure::NotJson { .. })));
+    });
+}
+
+#[test]
+fn a_request_fits_the_fast_path_of_the_allocator() {
+    let (address, _requests) = serve_bytes("");
+    let wallet: Wallet = WALLET.parse().unwrap();
+    actix_rt::System::new().block_on(async {
+        let client = client_with(spec(address, "/{wallet}", ""), &|_| None).unwrap();
+        // The GNU C library keeps blocks of up to 1,032 bytes in lists of each thread; what is larger costs several times as much.
+        let bytes = size_of_val(&client.fetch_unless(&wallet, None));
+        assert!(bytes <= 1_032 - 3 * size_of::<usize>(), "{bytes}");
+    });
 }

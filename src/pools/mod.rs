@@ -36,7 +36,7 @@ pub mod trial;
 
 pub use extract::{Extracted, extract};
 pub use failure::{Blame, Excerpt, Failure, LimitSign};
-pub use http::{HttpSettings, PoolClient, install_crypto};
+pub use http::{Fetched, HttpSettings, PoolClient, install_crypto};
 pub use registry::{RegistryError, load};
 pub(crate) use response::retry_after;
 pub use rules::Limits;

@@ -61,7 +61,7 @@ pub(super) const DAEMON: &[Family] = &[
     gauge("network_offline", "/network/offline", "1 while the machine's own network seems to be gone."),
     counter("network_losses_total", "/network/losses", "Losses of the machine's own network."),
     counter("network_offline_seconds_total", "/network/offline_seconds", "Time without a network of one's own."),
-    counter("readings_total", "/ledger/readings", "Readings decided."),
+    counter("readings_total", "/ledger/readings", "Readings decided; one that is the same as before needs no decision."),
     counter("awards_total", "/ledger/awards", "Payouts awarded."),
     counter("ap_awarded_total", "/ledger/ap_awarded", "Adventure Points awarded; exact to about 15 digits here."),
     counter("events_held_total", "/ledger/held", "Events held for an operator."),
@@ -99,6 +99,11 @@ pub(super) const DAEMON: &[Family] = &[
 pub(super) const POOL: &[Family] = &[
     counter("pool_requests_total", "/requests", "Requests sent."),
     counter("pool_readings_total", "/successes", "Good answers."),
+    counter(
+        "pool_unchanged_total",
+        "/unchanged",
+        "Good answers that were the same as before and not handed to the ledger again.",
+    ),
     by("kind", "pool_failures_total", "/failures", "Answers that gave no reading."),
     counter("pool_probes_total", "/probes", "Requests that tried a failed pool or a lost network."),
     counter("pool_refusals_total", "/rate/refusals", "Requests refused because of the rate."),

@@ -111,6 +111,9 @@ pub struct Report {
     pub conflicts: u64,
     /// Observations that the database refuses even as an anomaly.
     pub dropped: Vec<String>,
+    /// Of each observation of the batch in their order, whether the same again would change nothing, until a position is
+    /// forgotten or other rules hold.
+    pub settled: Vec<bool>,
 }
 
 impl Report {
@@ -150,6 +153,12 @@ impl Rebased {
     #[must_use]
     pub fn take(&mut self) -> Self {
         Self { wallets: std::mem::take(&mut self.wallets), newest: self.newest }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.wallets.is_empty()
     }
 
     /// Puts two answers together.
@@ -214,40 +223,51 @@ impl Book {
         batch: impl IntoIterator<Item = &'a Observation>,
         now: NaiveDateTime,
     ) -> Result<Report, StoreError> {
-        let (changing, unchanged) = self.changing(batch, now);
+        let (changing, mut settled) = self.changing(batch, now);
         let mut report = if changing.is_empty() { Report::default() } else { self.store(&changing, now).await? };
-        report.readings += unchanged;
+        report.readings += (settled.len() - changing.len()) as u64;
+        for (settled, observation) in settled.iter_mut().filter(|settled| !**settled).zip(changing) {
+            *settled = self.is_settled(observation, now);
+        }
+        report.settled = settled;
         Ok(report)
     }
 
-    /// The observations that may change something, and how many others there are. Once one of a wallet does, so may every later
-    /// one.
+    /// The observations that may change something, and of each whether it changes nothing. Once one of a wallet changes
+    /// something, so may every later one.
     fn changing<'a>(
         &mut self,
         batch: impl IntoIterator<Item = &'a Observation>,
         now: NaiveDateTime,
-    ) -> (Vec<&'a Observation>, u64) {
+    ) -> (Vec<&'a Observation>, Vec<bool>) {
         let mut touched: HashSet<(&PoolName, &Wallet)> = HashSet::new();
-        let (mut changing, mut unchanged_count) = (Vec::new(), 0);
+        let (mut changing, mut all) = (Vec::new(), Vec::new());
         for observation in batch {
             let (pool, wallet) = wallet_of(observation);
             let unchanged = match observation {
-                Observation::Reading(reading) if touched.is_empty() || !touched.contains(&(pool, wallet)) => {
-                    self.cache.get(pool, wallet).is_some_and(|entry| changes_nothing(entry, reading, &self.rules, now))
+                Observation::Reading(_) if touched.is_empty() || !touched.contains(&(pool, wallet)) => {
+                    self.is_settled(observation, now)
                 }
                 _ => false,
             };
+            all.push(unchanged);
             if !unchanged {
                 touched.insert((pool, wallet));
                 changing.push(observation);
                 continue;
             }
-            unchanged_count += 1;
             if !self.recorded.is_empty() {
                 self.recorded.remove(&(pool.clone(), wallet.clone()));
             }
         }
-        (changing, unchanged_count)
+        (changing, all)
+    }
+
+    /// Whether it changes nothing about a position that is in memory.
+    fn is_settled(&self, observation: &Observation, now: NaiveDateTime) -> bool {
+        let Observation::Reading(reading) = observation else { return false };
+        let entry = self.cache.get(&reading.pool, &reading.wallet);
+        entry.is_some_and(|entry| changes_nothing(entry, reading, &self.rules, now))
     }
 
     fn store<'a>(

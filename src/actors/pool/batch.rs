@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::shared::Shared;
 use crate::actors::ledger::{LedgerError, RecordObservations, Recorded};
 use crate::domain::PoolName;
+use crate::domain::agenda::{Digest, Taken};
 use crate::store::book::Observation;
 
 /// Observations handed to the ledger at once, at most: what one transaction of it takes.
@@ -26,11 +27,19 @@ const COMPANY: usize = 64;
 /// The pause before a batch is handed over again, after the ledger lost it in a restart.
 const RESEND_PAUSE: Duration = Duration::from_millis(200);
 
-/// Observations on their way to the ledger, and the cycle that each is of. One part of them is in the ledger's hands at a time.
+/// Where an observation comes from.
+pub(super) struct Origin {
+    /// The cycle whose report it counts in.
+    pub(super) cycle: u64,
+    /// The answer about this wallet, and when it was settled, where the pool can tell whether it is the same again.
+    pub(super) answer: Option<(Taken, Digest, Duration)>,
+}
+
+/// Observations on their way to the ledger, and where each comes from. One part of them is in the ledger's hands at a time.
 #[derive(Default)]
 pub(super) struct Batch {
     observations: VecDeque<Observation>,
-    cycles: VecDeque<u64>,
+    origins: VecDeque<Origin>,
     /// When the oldest has waited for long enough.
     due: Option<Instant>,
     storing: Option<LocalBoxFuture<'static, ()>>,
@@ -38,9 +47,9 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Adds one.
-    pub(super) fn put(&mut self, cycle: u64, observation: Observation) {
+    pub(super) fn put(&mut self, origin: Origin, observation: Observation) {
         self.observations.push_back(observation);
-        self.cycles.push_back(cycle);
+        self.origins.push_back(origin);
         self.due.get_or_insert_with(|| Instant::now() + LINGER);
     }
 
@@ -91,11 +100,11 @@ impl Batch {
     fn begin(&mut self, name: &PoolName, ledger: &Recipient<RecordObservations>, shared: &Rc<Shared>) {
         let size = self.observations.len().min(PART_MAX);
         let observations: Vec<Observation> = self.observations.drain(..size).collect();
-        let cycles: Vec<u64> = self.cycles.drain(..size).collect();
+        let origins: Vec<Origin> = self.origins.drain(..size).collect();
         // What is left has waited already.
         self.due = (!self.observations.is_empty()).then(Instant::now);
         let (name, ledger, shared) = (name.clone(), ledger.clone(), Rc::clone(shared));
-        self.storing = Some(Box::pin(async move { hand_over_part(observations, &cycles, &name, &ledger, &shared).await }));
+        self.storing = Some(Box::pin(async move { hand_over_part(observations, origins, &name, &ledger, &shared).await }));
     }
 }
 
@@ -103,23 +112,25 @@ impl Batch {
 /// ledger credits a counter once.
 async fn hand_over_part(
     observations: Vec<Observation>,
-    cycles: &[u64],
+    origins: Vec<Origin>,
     name: &PoolName,
     ledger: &Recipient<RecordObservations>,
     shared: &Shared,
 ) {
     let observations = Arc::new(observations);
     let recorded = store(name, ledger, shared, &observations).await;
-    for (observation, cycle) in observations.iter().zip(cycles) {
+    for (observation, origin) in observations.iter().zip(&origins) {
         let is_stored = recorded.is_some() && matches!(observation, Observation::Reading(_));
-        shared.with_round(*cycle, |round| {
+        shared.with_round(origin.cycle, |round| {
             round.in_hand -= 1;
             round.report.readings += u64::from(is_stored);
         });
     }
-    let (Some(recorded), Some(newest)) = (recorded, cycles.iter().max()) else { return };
-    let Recorded { awards, points, advc, held, anomalies } = recorded;
-    shared.with_round(*newest, |round| {
+    let (Some(recorded), Some(newest)) = (recorded, origins.iter().map(|origin| origin.cycle).max()) else { return };
+    let Recorded { awards, points, advc, held, anomalies, era, settled } = recorded;
+    let mut answers: Vec<_> = origins.into_iter().map(|origin| origin.answer).collect();
+    shared.remember(era, settled.into_iter().filter_map(|index| answers.get_mut(index as usize)?.take()));
+    shared.with_round(newest, |round| {
         let report = &mut round.report;
         report.awards += awards;
         report.points = report.points.checked_add(points).unwrap_or(report.points);

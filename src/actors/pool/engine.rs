@@ -14,7 +14,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::batch::Batch;
+use super::batch::{Batch, Origin};
 use super::feed::{self, Found};
 use super::network::NetworkWatch;
 use super::shared::Shared;
@@ -22,7 +22,7 @@ use super::{Fetch, Pace};
 use crate::actors::ledger::RecordObservations;
 use crate::actors::supervision::{Panicked, caught};
 use crate::clock::Clock;
-use crate::domain::agenda::{Answer, Taken};
+use crate::domain::agenda::{Answer, Digest, Taken};
 use crate::domain::breaker::Permit;
 use crate::domain::network::{RECHECK, Reach};
 use crate::domain::payout::AnomalyKind;
@@ -30,7 +30,7 @@ use crate::domain::restart::{RESTARTS_MAX, WINDOW};
 use crate::domain::roster::PollJob;
 use crate::domain::throttle::Started;
 use crate::domain::{PoolName, Wallet};
-use crate::pools::{Blame, Extracted, Failure, LimitSign};
+use crate::pools::{Blame, Extracted, Failure, Fetched, LimitSign};
 use crate::store::book::{AnomalyReport, Observation};
 use crate::time_limit::TimeLimit;
 
@@ -231,7 +231,8 @@ impl Engine {
             round.cycle
         };
         let (client, wallet, began) = (Rc::clone(&self.client), taken.job.wallet.clone(), self.clock.instant(now));
-        let request = request(client, wallet, self.shared.feed_jobs(), self.hang_limit.clone(), began);
+        let last = agenda.remembered(&taken);
+        let request = request(client, wallet, last, self.shared.feed_jobs(), self.hang_limit.clone(), began);
         let ticket = Ticket { cycle, taken, started, is_probe };
         Some(caught(request).map(|ended| (ticket, ended)))
     }
@@ -245,13 +246,19 @@ impl Engine {
                 self.shared.metrics.borrow_mut().response_time.record(took);
                 self.shared.with_round(ticket.cycle, |round| round.response_time.record(took));
                 match result {
-                    Ok(Found::Wallet(found)) => {
-                        self.succeeded(&ticket);
+                    Ok(Found::Wallet(Fetched::Same)) => {
+                        self.succeeded(&ticket, Answer::Same);
+                        self.shared.metrics.borrow_mut().unchanged += 1;
+                        self.shared.with_round(ticket.cycle, |round| round.report.readings += 1);
+                    }
+                    Ok(Found::Wallet(Fetched::New(found, digest))) => {
+                        let now = self.succeeded(&ticket, Answer::Good);
                         let Ticket { cycle, taken, .. } = ticket;
-                        self.put(cycle, self.reading(taken.job, *found), batch);
+                        let observation = self.reading(taken.job.clone(), *found);
+                        self.put(Origin { cycle, answer: digest.map(|digest| (taken, digest, now)) }, observation, batch);
                     }
                     Ok(Found::Feed(answers)) => {
-                        self.succeeded(&ticket);
+                        self.succeeded(&ticket, Answer::Good);
                         self.distribute(ticket.cycle, answers, batch);
                     }
                     Err(failure) => self.failed(ticket, &failure, batch),
@@ -280,7 +287,7 @@ impl Engine {
     fn distribute(&self, cycle: u64, answers: Vec<(PollJob, Result<Extracted, Failure>)>, batch: &mut Batch) {
         for (job, answer) in answers {
             match answer {
-                Ok(found) => self.put(cycle, self.reading(job, found), batch),
+                Ok(found) => self.put(Origin { cycle, answer: None }, self.reading(job, found), batch),
                 Err(failure) => {
                     self.count_failure(cycle, &job.wallet, failure.kind(), &failure.to_string());
                     self.report_anomaly(cycle, job, &failure, batch);
@@ -289,14 +296,15 @@ impl Engine {
         }
     }
 
-    /// Notes a good answer.
-    fn succeeded(&self, ticket: &Ticket) {
+    /// Notes a good answer. Answers when.
+    fn succeeded(&self, ticket: &Ticket, answer: Answer) -> Duration {
         let now = self.clock.now();
         self.network.note(&self.name, Reach::Pool);
         self.shared.metrics.borrow_mut().successes += 1;
         self.shared.breaker.borrow_mut().succeeded();
         self.shared.throttle.borrow_mut().answered(ticket.started, now);
-        self.shared.agenda.borrow_mut().settle(&ticket.taken, Answer::Good, now);
+        self.shared.agenda.borrow_mut().settle(&ticket.taken, answer, now);
+        now
     }
 
     fn failed(&self, ticket: Ticket, failure: &Failure, batch: &mut Batch) {
@@ -351,7 +359,7 @@ impl Engine {
         let Some(kind) = anomaly_of(failure) else { return };
         let PollJob { player, wallet } = job;
         let report = AnomalyReport { player, pool: self.name.clone(), wallet, kind, detail: failure.to_string() };
-        self.put(cycle, Observation::Anomaly(report), batch);
+        self.put(Origin { cycle, answer: None }, Observation::Anomaly(report), batch);
     }
 
     fn count_failure(&self, cycle: u64, wallet: &Wallet, kind: &'static str, text: &str) {
@@ -363,9 +371,9 @@ impl Engine {
         });
     }
 
-    fn put(&self, cycle: u64, observation: Observation, batch: &mut Batch) {
-        self.shared.with_round(cycle, |round| round.in_hand += 1);
-        batch.put(cycle, observation);
+    fn put(&self, origin: Origin, observation: Observation, batch: &mut Batch) {
+        self.shared.with_round(origin.cycle, |round| round.in_hand += 1);
+        batch.put(origin, observation);
     }
 
     fn close_rounds(&self) {
@@ -377,11 +385,12 @@ impl Engine {
 async fn request(
     client: Rc<dyn Fetch>,
     wallet: Wallet,
+    last: Option<Digest>,
     feed_jobs: Option<Arc<[PollJob]>>,
     hang_limit: TimeLimit,
     began: Instant,
 ) -> Ended {
-    let result = hang_limit.run_since(began, pin!(feed::ask(client.as_ref(), wallet, feed_jobs))).await;
+    let result = hang_limit.run_since(began, pin!(feed::ask(client.as_ref(), wallet, last, feed_jobs))).await;
     Ended { result, took: began.elapsed() }
 }
 

@@ -14,13 +14,16 @@ use super::{Pace, PollNow, PollReport};
 use crate::actors::scheduler::PollFinished;
 use crate::clock::Clock;
 use crate::domain::PoolName;
-use crate::domain::agenda::{Agenda, Timing};
+use crate::domain::agenda::{Agenda, Digest, Taken, Timing};
 use crate::domain::breaker::Breaker;
 use crate::domain::repetition::Repetition;
 use crate::domain::roster::PollJob;
 use crate::domain::spread::catch_up_gap;
 use crate::domain::throttle::Throttle;
 use crate::metrics::{Durations, PoolMetrics};
+
+/// How long at most the ledger is not asked about an answer that stays the same.
+const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 
 /// Everything that a pool's engine and its actor have in common.
 pub(super) struct Shared {
@@ -43,6 +46,9 @@ pub(super) struct Shared {
     pub(super) token_at: Cell<Duration>,
     /// How often the network had changed when that was last looked at.
     pub(super) network_turns: Cell<u64>,
+    /// What the ledger has said about answers is remembered since then, and of this era.
+    remembered_since: Cell<Duration>,
+    era: Cell<u64>,
     /// What failed in the last rounds.
     failing: RefCell<Repetition>,
     /// Rings when there is something new to do.
@@ -79,6 +85,8 @@ impl Shared {
             started_at: Cell::default(),
             token_at: Cell::default(),
             network_turns: Cell::default(),
+            remembered_since: Cell::default(),
+            era: Cell::default(),
             failing: RefCell::default(),
             news: Notify::new(),
             feed: is_feed.then(|| RefCell::new(Arc::from([]))),
@@ -97,9 +105,27 @@ impl Shared {
         self.feed.as_ref().map(|feed| Arc::clone(&feed.borrow()))
     }
 
+    /// Goes by the era of the newest list. What is remembered of answers is forgotten when the era changes, and from time to time
+    /// in any case: so nothing that only the ledger sees, as the age of its newest snapshot, is overlooked for long.
+    pub(super) fn use_era(&self, era: u64, now: Duration) {
+        let is_old = now.saturating_sub(self.remembered_since.get()) >= REMEMBERED_FOR;
+        if self.era.replace(era) != era || is_old {
+            self.agenda.borrow_mut().forget_answers();
+            self.remembered_since.set(now);
+        }
+    }
+
+    /// Remembers the answers that would change nothing if they came again, if the ledger decided that in the era of today.
+    pub(super) fn remember(&self, era: u64, settled: impl Iterator<Item = (Taken, Digest, Duration)>) {
+        if era == self.era.get() {
+            let mut agenda = self.agenda.borrow_mut();
+            settled.for_each(|(taken, digest, settled_at)| agenda.remember(&taken, digest, settled_at));
+        }
+    }
+
     /// Begins a round.
     pub(super) fn begin(&self, name: &PoolName, poll: PollNow, now: Duration) {
-        let PollNow { cycle, jobs, tick, spread, finished } = poll;
+        let PollNow { cycle, jobs, tick, spread, finished, .. } = poll;
         let requests = self.requests(&jobs);
         let catch_up = catch_up_gap(spread, requests.len());
         let gap = if spread.is_zero() { Duration::ZERO } else { catch_up.max(self.throttle.borrow().gap()) };
@@ -140,6 +166,7 @@ impl Shared {
         let mut agenda = self.agenda.borrow_mut();
         agenda.give_up();
         agenda.forget_requests();
+        agenda.forget_answers();
         drop(agenda);
         self.close_rounds(true, now, false);
     }

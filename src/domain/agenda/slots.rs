@@ -72,7 +72,7 @@ pub(super) enum Last {
 impl From<Answer> for Last {
     fn from(answer: Answer) -> Self {
         match answer {
-            Answer::Good => Self::Good,
+            Answer::Good | Answer::Same => Self::Good,
             Answer::Nothing => Self::Nothing,
             Answer::Refused => Self::Refused,
             Answer::Silent => Self::Silent,
@@ -94,8 +94,8 @@ pub(super) struct Slot {
     pub(super) heard_at: Moment,
     /// When it last had a reading.
     pub(super) good_at: Option<Moment>,
-    /// Good answers of the pool until it last failed.
-    pub(super) good_answers: u64,
+    /// Where it failed the last time: good answers of the pool until then. While it `is_remembered`: the digest of its answer.
+    pub(super) note: u64,
     pub(super) refusals_in_row: u8,
     pub(super) last: Last,
     pub(super) asked: Asked,
@@ -105,6 +105,8 @@ pub(super) struct Slot {
     pub(super) in_flight: bool,
     /// The round has not asked about it.
     pub(super) is_open: bool,
+    /// Its last answer changed nothing, and neither would the same again.
+    pub(super) is_remembered: bool,
 }
 
 impl Slot {
@@ -116,7 +118,7 @@ impl Slot {
             asked_at: None,
             heard_at: Moment::of(now),
             good_at: None,
-            good_answers: 0,
+            note: 0,
             refusals_in_row: 0,
             last: Last::None,
             asked,
@@ -124,6 +126,7 @@ impl Slot {
             is_new: true,
             in_flight: false,
             is_open: false,
+            is_remembered: false,
         }
     }
 

@@ -29,6 +29,20 @@ use super::bench::{amount, neighbour, player, pool, wallet};
 /// More than anything here takes, also on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// What the ledger of the tests goes by.
+pub(crate) fn rules() -> Rules {
+    Rules {
+        policy: Policy {
+            first_reading: FirstReading::Baseline,
+            min_payout_delta: amount("0.0001"),
+            max_payout_delta: amount("100000"),
+            ap_per_advc: "100".parse().expect("a rate"),
+        },
+        rates: HashMap::new(),
+        snapshots: SnapshotPolicy::Changed,
+    }
+}
+
 pub(crate) struct Bench {
     pub(crate) db: DatabaseConnection,
     pub(crate) url: String,
@@ -69,19 +83,9 @@ impl Bench {
 
     /// A new ledger on a database that is there already, as after a restart of the program.
     pub(crate) fn restarted(url: &str, db: DatabaseConnection) -> Self {
-        let rules = Rules {
-            policy: Policy {
-                first_reading: FirstReading::Baseline,
-                min_payout_delta: amount("0.0001"),
-                max_payout_delta: amount("100000"),
-                ap_per_advc: "100".parse().expect("a rate"),
-            },
-            rates: HashMap::new(),
-            snapshots: SnapshotPolicy::Changed,
-        };
         let (fuse, fatal) = Fuse::new();
         let supervision = Supervision::new("ledger", Clock::start(), fuse);
-        let actor = Ledger::new(db.clone(), Arc::new(rules), false, supervision);
+        let actor = Ledger::new(db.clone(), Arc::new(rules()), false, supervision);
         let ledger = Supervisor::start(|_| actor);
         let hints: Rc<Cell<u32>> = Rc::default();
         let counted = Rc::clone(&hints);

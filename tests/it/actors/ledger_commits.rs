@@ -2,15 +2,20 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use pool_poller::actors::ledger::{CountWaiting, NextUndelivered, RecordDelivery, Recorded, RewardsReady, Subscribe};
+use pool_poller::actors::ledger::{
+    Adopt, CountWaiting, LoadRoster, NextUndelivered, RecordDelivery, Recorded, RewardsReady, Subscribe,
+};
 use pool_poller::domain::Points;
+use pool_poller::store::decisions::Operator;
 use pool_poller::store::outbox::{Attempt, FIRST_PLAYER};
+use pool_poller::store::rebase::{NewMark, rebase};
 use pool_poller::store::{connect, now_utc};
 
 use super::bench::{amount, figure, neighbour};
-use super::ledger_bench::{Bench, Pending, reading, until};
+use super::ledger_bench::{Bench, Pending, reading, rules, until};
 
 fn awarded(awards: u64, advc: &str, points: &str) -> Recorded {
     Recorded { awards, advc: amount(advc), points: Points::new(amount(points)), ..Recorded::default() }
@@ -110,6 +115,36 @@ async fn readings_that_change_nothing_cost_no_transaction_and_give_no_hint() {
     assert_eq!(figure(&after, "/transactions"), figure(&before, "/transactions"));
     assert_eq!(figure(&after, "/batches_unchanged") - figure(&before, "/batches_unchanged"), 1);
     assert_eq!((figure(&after, "/readings"), bench.hints.get()), (10, 0));
+}
+
+#[actix_rt::test]
+async fn a_pool_is_told_which_answers_would_change_nothing_again_and_in_which_era() {
+    let bench = Bench::sqlite().await;
+    let settled = async |paid: &[(usize, &str)]| {
+        let Recorded { era, settled, .. } = bench.record("a", paid).await.expect("stored");
+        (era, settled)
+    };
+    let era = async || bench.ledger.send(LoadRoster).await.expect("a living ledger").expect("the players").era;
+    for _ in 0..3 {
+        settled(&[(1, "10"), (2, "20")]).await;
+    }
+    assert_eq!(settled(&[(1, "10"), (2, "20")]).await, (0, vec![0, 1]));
+    assert_eq!(settled(&[(1, "10"), (2, "4")]).await, (0, vec![0]), "an anomaly is none that can be passed over");
+    assert_eq!(settled(&[(2, "4"), (1, "11")]).await, (0, vec![1]), "an award, and the same again is none");
+    assert_eq!(settled(&[(1, "12"), (1, "13")]).await, (0, vec![1]), "the last one counts");
+    assert_eq!(bench.total(1).await, "300 AP 3 ADVC");
+    assert_eq!(era().await, 0, "nobody decided anything");
+
+    let adopt = Adopt { rules: Arc::new(rules()), retention_days: None };
+    bench.ledger.send(adopt).await.expect("a living ledger");
+    assert_eq!((era().await, settled(&[(1, "13")]).await), (1, (1, vec![0])), "other rules are another era");
+    // Both wallets are among the positions, in the order in which they were opened.
+    let mark = NewMark { high_water: Some(amount("12.5")), source: None, currency: None };
+    let operator = Operator::new("olga", "paid in two coins").expect("an operator");
+    rebase(&bench.db, 1, &mark, &operator, now_utc()).await.expect("a rebase");
+    assert_eq!(era().await, 2, "the next list of players brings it to the pools");
+    assert_eq!(settled(&[(1, "13"), (2, "4")]).await.0, 2);
+    assert_eq!(bench.total(1).await, "350 AP 3.5 ADVC", "what was the same before is an award now");
 }
 
 #[actix_rt::test]

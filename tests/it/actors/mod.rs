@@ -22,6 +22,7 @@ mod pool_breaker;
 mod pool_drain;
 mod pool_feed;
 mod pool_limits;
+mod pool_memory;
 mod pool_network;
 mod pool_pace;
 mod pool_panics;

@@ -31,7 +31,8 @@ fn batches_are_bounded_and_the_ledgers_answer_is_awaited_before_the_next_one() {
                 wait(secs(3)).await;
                 outstanding.set(0);
                 let awards = message.observations.len() as u64;
-                Ok(Recorded { awards, points: Points::new(amount("0.5")), advc: amount("0.25"), held: 1, anomalies: 2 })
+                let points = Points::new(amount("0.5"));
+                Ok(Recorded { awards, points, advc: amount("0.25"), held: 1, anomalies: 2, ..Recorded::default() })
             }
         };
         let mut bench = Bench::with_ledger(Pace { concurrency: 8, ..PACE }, |_| ready(good()), store);
@@ -160,7 +161,8 @@ fn a_report_that_nobody_wants_any_more_does_no_harm() {
     paused(async {
         let mut bench = Bench::new(PACE, |_| ready(good()));
         let finished = dead().await;
-        let poll = pool_poller::actors::pool::PollNow { cycle: 1, jobs: Arc::new([]), tick: secs(0), spread: secs(0), finished };
+        let poll =
+            pool_poller::actors::pool::PollNow { cycle: 1, jobs: Arc::new([]), era: 0, tick: secs(0), spread: secs(0), finished };
         bench.pool.send(poll).await.expect("a living pool actor").expect("the pool is free");
         wait(secs(1)).await;
         assert_eq!(bench.round(2).await.readings, 2);

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, ready};
+use std::hash::{BuildHasher as _, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,10 @@ use pool_poller::actors::pool::{Fetch, NetworkWatch, Pace, PollNow, PollRefused,
 use pool_poller::actors::scheduler::PollFinished;
 use pool_poller::actors::supervision::{Fatal, Fuse, Supervision};
 use pool_poller::clock::Clock;
+use pool_poller::domain::agenda::Digest;
 use pool_poller::domain::roster::PollJob;
 use pool_poller::domain::{Counter, Figures, Wallet};
-use pool_poller::pools::{Excerpt, Extracted, Failure};
+use pool_poller::pools::{self, Excerpt, Extracted, Failure};
 use pool_poller::store::book::Observation;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -30,6 +32,7 @@ pub(crate) type Stored = Result<Recorded, LedgerError>;
 pub(crate) struct FakePool {
     answer: Box<dyn Fn(Wallet) -> LocalBoxFuture<'static, Fetched>>,
     clock: Clock,
+    hashes: RandomState,
     /// What it was asked, and when.
     pub(crate) asked: RefCell<Vec<(Duration, Wallet)>>,
     /// Requests under way, now and at most.
@@ -45,6 +48,14 @@ impl Fetch for FakePool {
             self.running_max.set(self.running_max.get().max(self.running.get()));
             let _running = Running(&self.running);
             (self.answer)(wallet).await
+        })
+    }
+
+    fn fetch_unless(&self, wallet: Wallet, last: Option<Digest>) -> LocalBoxFuture<'_, Result<pools::Fetched, Failure>> {
+        Box::pin(async move {
+            let found = self.fetch(wallet).await?;
+            let digest = Some(Digest::new(self.hashes.hash_one(&found.raw)));
+            Ok(if digest == last { pools::Fetched::Same } else { pools::Fetched::New(Box::new(found), digest) })
         })
     }
 }
@@ -185,6 +196,7 @@ impl Bench {
         let fake = Rc::new(FakePool {
             answer: Box::new(move |wallet| Box::pin(answer(wallet))),
             clock,
+            hashes: RandomState::new(),
             asked: RefCell::default(),
             running: Cell::new(0),
             running_max: Cell::new(0),
@@ -218,8 +230,18 @@ impl Bench {
         spread: Duration,
     ) -> Result<(), PollRefused> {
         let jobs = wallets.into_iter().map(|id| PollJob { player: player(id), wallet: wallet(&format!("W{id}")) });
-        let (jobs, tick) = (jobs.collect::<Arc<[_]>>(), self.clock.now());
-        let poll = PollNow { cycle, jobs, tick, spread, finished: self.finished.clone() };
+        self.poll_jobs(cycle, jobs.collect(), 0, spread).await
+    }
+
+    /// Begins the round of a cycle over any list.
+    pub(crate) async fn poll_jobs(
+        &self,
+        cycle: u64,
+        jobs: Arc<[PollJob]>,
+        era: u64,
+        spread: Duration,
+    ) -> Result<(), PollRefused> {
+        let poll = PollNow { cycle, jobs, era, tick: self.clock.now(), spread, finished: self.finished.clone() };
         self.pool.send(poll).await.expect("a living pool actor")
     }
 

@@ -91,6 +91,7 @@ impl Bench {
         let poll = PollNow {
             cycle: 1,
             jobs: jobs.collect::<Arc<[_]>>(),
+            era: 0,
             tick: self.clock.now(),
             spread: Duration::from_secs(60),
             finished: self.finished.clone(),
