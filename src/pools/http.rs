@@ -193,11 +193,12 @@ impl PoolClient {
         if self.spec.is_feed() {
             return self.fetch_from_feed(wallet).await;
         }
+        self.spec.check_wallet(wallet)?;
         let (spec, body) = self.answer(wallet).await?;
         Ok(*read_answer(spec, wallet, body).await?)
     }
 
-    /// The same, but an answer that is the same as `last` is not read again.
+    /// The same, but an answer that is the same as `last`, an earlier one about this wallet, is not read again.
     ///
     /// # Errors
     /// When there is no reading, with the reason.
@@ -208,6 +209,9 @@ impl PoolClient {
         // What few pools need is in boxes of its own: this future is made for each request, and should be small.
         if self.spec.is_feed() {
             return Ok(Fetched::New(Box::new(Box::pin(self.fetch_from_feed(wallet)).await?), None));
+        }
+        if last.is_none() {
+            self.spec.check_wallet(wallet)?;
         }
         let (spec, body) = self.answer(wallet).await?;
         let digest = is_read_in_place(&body).then(|| Digest::new(self.hashes.hash_one((spec.decimals, &body))));
@@ -229,7 +233,6 @@ impl PoolClient {
 
     /// The text of the pool's answer, and the file to read it by.
     async fn answer(&self, wallet: &Wallet) -> Result<(Arc<PoolSpec>, String), Failure> {
-        self.spec.check_wallet(wallet)?;
         let spec = match &self.unit {
             Some(_) => Box::pin(self.spec_of_now()).await?,
             None => Arc::clone(&self.spec),
