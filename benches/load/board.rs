@@ -17,10 +17,20 @@ pub(crate) fn player_of(wallet: &[u8]) -> usize {
     wallet.iter().rev().take(9).rev().fold(0, |number, digit| number * 10 + usize::from(digit.wrapping_sub(b'0')))
 }
 
+/// What an answer shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) payouts: u32,
+    /// A figure for show, of seven digits at most.
+    pub(crate) speed: u64,
+}
+
 /// Shared by the servers and the harness.
 pub(crate) struct Board {
     /// Each answer shows one more payout than the last one about the same wallet.
     pub(crate) is_payday: AtomicBool,
+    /// Each answer shows another speed than the last one about the same wallet, which is nothing that counts.
+    pub(crate) is_restless: AtomicBool,
     /// Requests answered.
     pub(crate) served: AtomicU64,
     /// Payouts shown: 1.5 of the pool's coin each.
@@ -35,6 +45,7 @@ impl Board {
     pub(crate) fn new(players: usize) -> Arc<Self> {
         Arc::new(Self {
             is_payday: AtomicBool::new(false),
+            is_restless: AtomicBool::new(false),
             served: AtomicU64::new(0),
             payouts: std::array::from_fn(|_| (0..=players).map(|_| AtomicU32::new(0)).collect()),
             shown_at: std::array::from_fn(|_| (0..=players).map(|_| AtomicU64::new(0)).collect()),
@@ -46,9 +57,14 @@ impl Board {
         u64::try_from(self.epoch.elapsed().as_nanos()).expect("a short run")
     }
 
-    /// A pool is about to answer: how many payouts it shows.
-    pub(crate) fn show(&self, pool: usize, player: usize) -> u32 {
-        self.served.fetch_add(1, Ordering::Relaxed);
+    /// A pool is about to answer: what it shows.
+    pub(crate) fn show(&self, pool: usize, player: usize) -> Shown {
+        let served = self.served.fetch_add(1, Ordering::Relaxed);
+        let speed = if self.is_restless.load(Ordering::Relaxed) { served % 10_000_000 } else { 0 };
+        Shown { payouts: self.payouts_shown(pool, player), speed }
+    }
+
+    fn payouts_shown(&self, pool: usize, player: usize) -> u32 {
         let Some(payouts) = self.payouts[pool].get(player) else { return 0 };
         if !self.is_payday.load(Ordering::Relaxed) {
             return payouts.load(Ordering::Relaxed);

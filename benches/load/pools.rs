@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::board::{Board, player_of};
+use super::board::{Board, Shown, player_of};
 use super::machine::{CORE_SERVERS, pin};
 
 /// Where each pool is.
@@ -86,8 +86,8 @@ async fn serve(pool: usize, mut stream: TcpStream, board: Arc<Board>) {
     }
 }
 
-/// A pool's body about a player with so many payouts, in the pool's real form.
-pub(crate) fn answer(body: &mut String, pool: usize, player: usize, payouts: u32) {
+/// A pool's body about a player, in the pool's real form.
+pub(crate) fn answer(body: &mut String, pool: usize, player: usize, Shown { payouts, speed }: Shown) {
     body.clear();
     let wallet = format_args!("ABenchWallet{player:022}").to_string();
     // In units of half a coin: 10 were there at the beginning.
@@ -96,15 +96,15 @@ pub(crate) fn answer(body: &mut String, pool: usize, player: usize, payouts: u32
     match pool {
         0 => write!(
             body,
-            r#"{{"miner":"{wallet}","totalHash":48211.73,"totalShares":1271.44,"networkSols":"18377112","immature":0,"balance":0.41,"paid":{paid},"workers":{{"{wallet}.rig1":{{"name":"{wallet}.rig1","diff":0.02,"shares":871.21,"invalidshares":3,"currRoundShares":871.21,"currRoundTime":611,"hashrate":31022.5,"hashrateString":"31.02 KH","luckDays":"1.311","luckHours":"31.464","paid":0,"balance":0}}}},"history":{{"{wallet}.rig1":[{{"time":1795762800,"hashrate":31022.5}},{{"time":1795762860,"hashrate":30871.1}},{{"time":1795762920,"hashrate":32001.9}}]}}}}"#
+            r#"{{"miner":"{wallet}","totalHash":48211.{speed:07},"totalShares":1271.44,"networkSols":"18377112","immature":0,"balance":0.41,"paid":{paid},"workers":{{"{wallet}.rig1":{{"name":"{wallet}.rig1","diff":0.02,"shares":871.21,"invalidshares":3,"currRoundShares":871.21,"currRoundTime":611,"hashrate":31022.5,"hashrateString":"31.02 KH","luckDays":"1.311","luckHours":"31.464","paid":0,"balance":0}}}},"history":{{"{wallet}.rig1":[{{"time":1795762800,"hashrate":31022.5}},{{"time":1795762860,"hashrate":30871.1}},{{"time":1795762920,"hashrate":32001.9}}]}}}}"#
         ),
         1 => write!(
             body,
-            r#"{{"coin":"advc","address":"{wallet}","hashrate":"48.21 kH/s","hashrates":[48211,47110,48002],"workers":"2","balance":0.31,"unsold":0.02,"unpaid":0.33,"paid24h":4.5,"total":{paid},"miners":[{{"version":"cpuminer-opt/24.5","password":"x","ID":"rig1","algo":"yespoweradvc","difficulty":0.02,"subscribe":1,"accepted":871,"rejected":3}},{{"version":"SRBMiner-MULTI/2.6","password":"x","ID":"rig2","algo":"yespoweradvc","difficulty":0.02,"subscribe":1,"accepted":400,"rejected":0}}]}}"#
+            r#"{{"coin":"advc","address":"{wallet}","hashrate":"48.{speed:07} kH/s","hashrates":[48211,47110,48002],"workers":"2","balance":0.31,"unsold":0.02,"unpaid":0.33,"paid24h":4.5,"total":{paid},"miners":[{{"version":"cpuminer-opt/24.5","password":"x","ID":"rig1","algo":"yespoweradvc","difficulty":0.02,"subscribe":1,"accepted":871,"rejected":3}},{{"version":"SRBMiner-MULTI/2.6","password":"x","ID":"rig2","algo":"yespoweradvc","difficulty":0.02,"subscribe":1,"accepted":400,"rejected":0}}]}}"#
         ),
         _ => write!(
             body,
-            r#"{{"currency":"ADVC","unsold":0.00014,"balance":0.0031,"unpaid":0.00324,"paid24h":4.5,"minpay":0.005,"minpay_sunday":0.0025,"total":9.5,"paidtotal":{paid},"miners":[{{"version":"cpuminer-opt/24.5","password":"c=ADVC","ID":"rig1","algo":"yespoweradvc","difficulty":0.02,"subscribe":1,"accepted":871.2,"rejected":3.1}}]}}"#
+            r#"{{"currency":"ADVC","unsold":0.00014,"balance":0.0031,"unpaid":0.00324,"paid24h":4.5,"minpay":0.005,"minpay_sunday":0.0025,"total":9.5,"paidtotal":{paid},"miners":[{{"version":"cpuminer-opt/24.5","password":"c=ADVC","ID":"rig1","algo":"yespoweradvc","difficulty":0.02,"subscribe":1,"accepted":871.{speed:07},"rejected":3.1}}]}}"#
         ),
     }
     .expect("a text grows");

@@ -20,6 +20,7 @@ const REQUESTS_MIN: usize = 30_000;
 struct Runs {
     rate: Vec<f64>,
     of_bare: Vec<f64>,
+    restless_of_bare: Vec<f64>,
     of_wrk: Vec<f64>,
     cpu_per_thousand: Vec<f64>,
     resting_mib: Vec<f64>,
@@ -47,6 +48,9 @@ pub(crate) fn measure(report: &mut Report, folder: &Path, players: usize, runs: 
         for ((_, url), runs) in engines.iter().zip(&mut measured) {
             let rate = run(&stage, folder, url, players, cycles, runs);
             runs.of_bare.push(rate / bare);
+            stage.board.is_restless.store(true, Ordering::Relaxed);
+            runs.restless_of_bare.push(run(&stage, folder, url, players, cycles, &mut Runs::default()) / bare);
+            stage.board.is_restless.store(false, Ordering::Relaxed);
             runs.of_wrk.extend(fastest.map(|fastest| rate / fastest));
         }
     }
@@ -60,6 +64,7 @@ pub(crate) fn measure(report: &mut Report, folder: &Path, players: usize, runs: 
         let name = |what: &str| format!("quiet {players} {} {what}", engine.name());
         report.add("quiet cycle", &case, "readings", "readings/s", &runs.rate);
         report.ratio(&name("of bare"), "quiet cycle", &case, "of the bare awc loop", &runs.of_bare);
+        report.add("quiet cycle", &case, "of it, each answer with other figures for show", "", &runs.restless_of_bare);
         report.ratio(&name("of wrk"), "quiet cycle", &case, "of wrk", &runs.of_wrk);
         report.add("quiet cycle", &case, "processor time of 1,000 readings", "ms", &runs.cpu_per_thousand);
         report.add("quiet cycle", &case, "allocations of a reading", "allocations", &counted(&stage, folder, url, players));

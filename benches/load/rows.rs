@@ -17,7 +17,7 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::board::{POOLS, wallet};
+use super::board::{POOLS, Shown, wallet};
 use super::child::say;
 use super::database::runtime;
 use super::pools::answer;
@@ -169,7 +169,8 @@ impl Bare {
         let mut body = String::new();
         let mut raw = |row: &positions::Model| {
             let pool = POOLS.iter().position(|pool| *pool == row.pool_name).expect("a pool");
-            answer(&mut body, pool, usize::try_from(row.player_id).expect("positive"), u32::try_from(round).expect("few"));
+            let shown = Shown { payouts: u32::try_from(round).expect("few"), speed: 0 };
+            answer(&mut body, pool, usize::try_from(row.player_id).expect("positive"), shown);
             body.clone()
         };
         let snapshots = chunk.iter().map(|row| pool_snapshots::ActiveModel {
