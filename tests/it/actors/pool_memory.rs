@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pool_poller::actors::ledger::{RecordObservations, Recorded};
 use pool_poller::actors::pool::Pace;
+use pool_poller::domain::Wallet;
 use pool_poller::domain::roster::PollJob;
 use pool_poller::pools::Failure;
 
@@ -146,25 +147,31 @@ fn another_player_of_the_wallet_is_another_case() {
 #[test]
 fn what_the_ledger_says_late_is_not_taken_for_a_newer_answer() {
     paused(async {
-        let answers: RefCell<VecDeque<Fetched>> = RefCell::new([says("a"), says("b"), says("a"), says("a")].into());
-        let answer = move |_| ready(answers.borrow_mut().pop_front().expect("no more requests"));
-        // It answers about the first one when the second one has been read.
+        let answers: Rc<RefCell<VecDeque<Fetched>>> = Rc::new(RefCell::new([says("a"), says("b"), says("a"), says("a")].into()));
+        // W2 keeps the pool at work, or a round would wait for the ledger.
+        let answer = move |asked: Wallet| {
+            let answers = Rc::clone(&answers);
+            async move {
+                if asked == wallet("W2") {
+                    wait(secs(100)).await;
+                    return says("x");
+                }
+                answers.borrow_mut().pop_front().expect("no more requests")
+            }
+        };
+        // It answers about the first one when the second one has been read, and of that one it says nothing.
         let store = |number, message: RecordObservations| async move {
             wait(if number == 0 { secs(30) } else { secs(0) }).await;
-            Ok(settled(0, &message))
+            Ok(if number == 1 { Recorded::default() } else { settled(0, &message) })
         };
-        let mut bench = Bench::with_ledger(PACE, answer, store);
-        bench.poll(1, [1], Duration::ZERO).await.expect("the pool is free");
-        wait(secs(10)).await;
-        bench.poll(2, [1], Duration::ZERO).await.expect("it waits for the ledger only");
-        bench.report().await;
-        bench.report().await;
-        assert_eq!(bench.readings().len(), 2);
-        bench.poll(3, [1], Duration::ZERO).await.expect("the pool is free");
-        bench.report().await;
-        assert_eq!(bench.readings().len(), 3, "the first answer again, behind another one");
-        bench.poll(4, [1], Duration::ZERO).await.expect("the pool is free");
-        bench.report().await;
-        assert_eq!(bench.readings().len(), 3);
+        let bench = Bench::with_ledger(Pace { concurrency: 8, ..PACE }, answer, store);
+        let mut handed = Vec::new();
+        for (cycle, last) in [(1, 2), (2, 1), (3, 1), (4, 1)] {
+            bench.poll(cycle, 1..=last, Duration::ZERO).await.expect("no wallet waits to be asked about");
+            wait(secs(20)).await;
+            handed.push(bench.readings().len());
+        }
+        assert_eq!(bench.fake.asked_at(), [0, 0, 20, 40, 60].map(secs));
+        assert_eq!(handed, [1, 2, 3, 3], "the first answer again, behind another one, and then the same once more");
     });
 }
