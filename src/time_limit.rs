@@ -182,6 +182,12 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
+    /// On a thread whose time jumps to the next timer.
+    fn paused(work: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, work);
+    }
+
     fn listed(limit: &TimeLimit) -> usize {
         limit.0.list.borrow().entries.len()
     }
@@ -191,79 +197,67 @@ mod tests {
         (limit.run(pin!(sleep(work))).await, began.elapsed())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_takes_longer_than_the_limit_is_given_up_at_the_limit() {
-        let local = tokio::task::LocalSet::new();
-        local
-            .run_until(async {
-                let limit = TimeLimit::new(LIMIT);
-                assert_eq!(limit.run(pin!(std::future::ready(5))).await, Some(5), "without a timer");
-                assert_eq!(took(&limit, Duration::from_secs(9)).await, (Some(()), Duration::from_secs(9)));
-                let (ended, after) = took(&limit, Duration::from_secs(11)).await;
-                assert!(ended.is_none() && after >= LIMIT && after < LIMIT + Duration::from_millis(5), "{after:?}");
-                assert_eq!(listed(&limit), 0);
-            })
-            .await;
+    #[test]
+    fn what_takes_longer_than_the_limit_is_given_up_at_the_limit() {
+        paused(async {
+            let limit = TimeLimit::new(LIMIT);
+            assert_eq!(limit.run(pin!(std::future::ready(5))).await, Some(5), "without a timer");
+            assert_eq!(took(&limit, Duration::from_secs(9)).await, (Some(()), Duration::from_secs(9)));
+            let (ended, after) = took(&limit, Duration::from_secs(11)).await;
+            assert!(ended.is_none() && after >= LIMIT && after < LIMIT + Duration::from_millis(5), "{after:?}");
+            assert_eq!(listed(&limit), 0);
+        });
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn each_has_its_own_time_whatever_the_others_do() {
-        let local = tokio::task::LocalSet::new();
-        local
-            .run_until(async {
-                let limit = &TimeLimit::new(LIMIT);
-                let began = Instant::now();
-                let all = (0..40).map(|number| async move {
-                    sleep(Duration::from_millis(100 * number)).await;
-                    // Every fourth has no end, and the others end in another order than they began in.
-                    let work = Duration::from_millis(if number % 4 == 0 { 60_000 } else { 900 - 20 * number });
-                    (number, took(limit, work).await)
-                });
-                for (number, (ended, after)) in join_all(all).await {
-                    assert_eq!(ended.is_none(), number % 4 == 0, "{number}");
-                    assert!(ended.is_some() || (after >= LIMIT && after < LIMIT + Duration::from_millis(5)), "{after:?}");
-                }
-                assert!(began.elapsed() < LIMIT + Duration::from_secs(4));
-                assert_eq!(listed(limit), 0);
-            })
-            .await;
+    #[test]
+    fn each_has_its_own_time_whatever_the_others_do() {
+        paused(async {
+            let limit = &TimeLimit::new(LIMIT);
+            let began = Instant::now();
+            let all = (0..40).map(|number| async move {
+                sleep(Duration::from_millis(100 * number)).await;
+                // Every fourth has no end, and the others end in another order than they began in.
+                let work = Duration::from_millis(if number % 4 == 0 { 60_000 } else { 900 - 20 * number });
+                (number, took(limit, work).await)
+            });
+            for (number, (ended, after)) in join_all(all).await {
+                assert_eq!(ended.is_none(), number % 4 == 0, "{number}");
+                assert!(ended.is_some() || (after >= LIMIT && after < LIMIT + Duration::from_millis(5)), "{after:?}");
+            }
+            assert!(began.elapsed() < LIMIT + Duration::from_secs(4));
+            assert_eq!(listed(limit), 0);
+        });
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_dropped_leaves_the_list_and_a_later_one_is_still_watched() {
-        let local = tokio::task::LocalSet::new();
-        local
-            .run_until(async {
-                let limit = &TimeLimit::new(LIMIT);
-                let dropped = tokio::time::timeout(Duration::from_secs(1), limit.run(pin!(pending::<()>()))).await;
-                assert!(dropped.is_err());
-                assert_eq!(listed(limit), 0);
-                sleep(LIMIT * 3).await;
-                assert!(!limit.0.is_watched.get(), "nothing to watch");
-                let (first, second) = join(took(limit, LIMIT * 2), async {
-                    sleep(LIMIT / 2).await;
-                    took(limit, LIMIT * 2).await
-                })
-                .await;
-                assert!(first.0.is_none() && second.0.is_none());
-                assert!(second.1 < LIMIT + Duration::from_millis(5), "{second:?}");
+    #[test]
+    fn what_is_dropped_leaves_the_list_and_a_later_one_is_still_watched() {
+        paused(async {
+            let limit = &TimeLimit::new(LIMIT);
+            let dropped = tokio::time::timeout(Duration::from_secs(1), limit.run(pin!(pending::<()>()))).await;
+            assert!(dropped.is_err());
+            assert_eq!(listed(limit), 0);
+            sleep(LIMIT * 3).await;
+            assert!(!limit.0.is_watched.get(), "nothing to watch");
+            let (first, second) = join(took(limit, LIMIT * 2), async {
+                sleep(LIMIT / 2).await;
+                took(limit, LIMIT * 2).await
             })
             .await;
+            assert!(first.0.is_none() && second.0.is_none());
+            assert!(second.1 < LIMIT + Duration::from_millis(5), "{second:?}");
+        });
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_that_moves_to_another_task_is_woken_there() {
-        let local = tokio::task::LocalSet::new();
-        local
-            .run_until(async {
-                let limit = TimeLimit::new(LIMIT);
-                let mut work = Box::pin(pending::<()>());
-                let mut run = Box::pin(async move { limit.run(work.as_mut()).await });
-                // Polled once here, and then by another task only.
-                assert!(futures_util::FutureExt::now_or_never(run.as_mut()).is_none());
-                let elsewhere = tokio::time::timeout(LIMIT * 2, tokio::task::spawn_local(run)).await;
-                assert_eq!(elsewhere.expect("woken").expect("no panic"), None);
-            })
-            .await;
+    #[test]
+    fn one_that_moves_to_another_task_is_woken_there() {
+        paused(async {
+            let limit = TimeLimit::new(LIMIT);
+            let mut work = Box::pin(pending::<()>());
+            let mut run = Box::pin(async move { limit.run(work.as_mut()).await });
+            // Polled once here, and then by another task only.
+            assert!(futures_util::FutureExt::now_or_never(run.as_mut()).is_none());
+            let elsewhere = tokio::time::timeout(LIMIT * 2, tokio::task::spawn_local(run)).await;
+            assert_eq!(elsewhere.expect("woken").expect("no panic"), None);
+        });
     }
 }
