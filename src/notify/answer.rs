@@ -5,6 +5,12 @@
 
 use serde_json::Value;
 
+/// Whether a JSON text is that of an object: a derived structure is read from an array of its fields as well, which no
+/// server means.
+pub(super) fn is_object(json: &str) -> bool {
+    json.trim_start().starts_with('{')
+}
+
 /// Why the server refused, or `None` when it took the event.
 pub(super) fn refusal(answer: &Value) -> Option<String> {
     let fields = answer.as_object()?;

@@ -14,6 +14,8 @@ use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::answer;
+
 /// The namespace that everyone is in, and whose name is never written.
 pub const DEFAULT_NAMESPACE: &str = "/";
 
@@ -154,6 +156,7 @@ struct Handshake {
 pub fn decode(frame: &str) -> Result<Packet, DecodeError> {
     let (kind, rest) = split_type(frame)?;
     match kind {
+        '0' if !answer::is_object(rest) => Err(DecodeError::Payload),
         '0' => {
             let handshake: Handshake = serde_json::from_str(rest).map_err(|_| DecodeError::Payload)?;
             Ok(Packet::Open {

@@ -76,6 +76,7 @@ fn what_is_no_packet_is_an_error() {
         ("0", DecodeError::Payload),
         ("0{}", DecodeError::Payload),
         (r#"0{"sid":"x","pingInterval":-1,"pingTimeout":1}"#, DecodeError::Payload),
+        (r#"0["x",25000,20000]"#, DecodeError::Payload),
         (r#"40{"sid""#, DecodeError::Payload),
         ("42", DecodeError::Payload),
         ("42[]", DecodeError::Payload),

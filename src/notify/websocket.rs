@@ -75,6 +75,9 @@ struct Outline<'a> {
 /// # Errors
 /// When the frame is not a JSON object, or an acknowledgement or a statement of nothing.
 pub fn decode(frame: &str) -> Result<Frame, DecodeError> {
+    if !answer::is_object(frame) {
+        return Err(DecodeError::NotAnObject);
+    }
     if let Ok(Outline { kind: Some(kind), sequences }) = serde_json::from_str(frame)
         && kind.get() == r#""resume""#
     {
@@ -129,8 +132,9 @@ mod tests {
         assert_eq!(decode(r#"{"type":["resume"]}"#), Ok(Frame::Other { name: String::new() }));
         assert_eq!(decode(r#"{"type":"ack"}"#), Err(DecodeError::AckId));
         assert_eq!(decode(r#"{"type":"ack","event_id":null}"#), Err(DecodeError::AckId));
-        for frame in ["", "[]", "1", "\"ack\"", "{", "42[\"a\"]", &"[".repeat(100_000)] {
-            assert_eq!(decode(frame), Err(DecodeError::NotAnObject));
+        let of_fields = r#"["resume",{"37":0}]"#;
+        for frame in ["", "[]", "1", "\"ack\"", "{", "42[\"a\"]", of_fields, &"[".repeat(100_000)] {
+            assert_eq!(decode(frame), Err(DecodeError::NotAnObject), "{frame:.40}");
         }
     }
 
