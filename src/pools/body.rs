@@ -24,6 +24,8 @@ pub(super) struct Body {
     decoder: Decoder,
     text: Text,
     received: usize,
+    /// How many bytes should come, as far as room is made for them.
+    promised: usize,
 }
 
 impl Body {
@@ -33,14 +35,19 @@ impl Body {
     /// When the encoding cannot be undone.
     pub(super) fn new(content_encoding: &str, content_type: &str, limit_bytes: usize) -> Result<Self, Failure> {
         let decoder = Decoder::new(Coding::parse(content_encoding)?, limit_bytes);
-        Ok(Self { decoder, text: Text::new(charset(content_type), limit_bytes), received: 0 })
+        Ok(Self { decoder, text: Text::new(charset(content_type), limit_bytes), received: 0, promised: 0 })
     }
 
-    /// The same, of which this many bytes should come. Room is made for them at once, unless they are many: a length is soon said.
+    /// The same, of which this many bytes should come. Room is made for them with the first, unless they are many: a length is
+    /// soon said.
     pub(super) fn of_length(mut self, length: usize) -> Self {
-        // As much room as a decoder wants for so many bytes of UTF-8: it asks for a little more than it fills.
-        self.text.text.reserve_exact(length.min(self.text.limit_bytes).min(PROMISED_BYTES_MAX).saturating_add(ROOM_BYTES));
+        self.promised = length.min(PROMISED_BYTES_MAX);
         self
+    }
+
+    /// Whether `bytes`, the first that came, are its text as they are, if they are one of UTF-8 without a byte order mark.
+    pub(super) fn is_text(&self, bytes: &[u8]) -> bool {
+        self.received == 0 && self.promised == bytes.len() && self.decoder.may_be_plain() && self.text.charset.encoding() == UTF_8
     }
 
     /// Takes the next bytes.
@@ -48,6 +55,10 @@ impl Body {
     /// # Errors
     /// When there will be no text; the rest need not be read.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.received == 0 && self.promised > 0 {
+            // As much room as a decoder wants for so many bytes of UTF-8: it asks for a little more than it fills.
+            self.text.text.reserve_exact(self.promised.min(self.text.limit_bytes).saturating_add(ROOM_BYTES));
+        }
         self.received = self.received.saturating_add(bytes.len());
         // Compression makes nothing longer by more than this, so a body that expands to nothing does not go on for ever.
         if self.received > self.text.limit_bytes.saturating_add(SLACK_BYTES) {

@@ -89,6 +89,11 @@ impl Decoder {
         Self { state: State::Unknown { coding, first: Vec::new() }, limit_bytes }
     }
 
+    /// Whether what comes goes to the sink as it is, unless it says by its first bytes that it is gzip. Asked before anything came.
+    pub(super) fn may_be_plain(&self) -> bool {
+        matches!(self.state, State::Unknown { coding: Coding::PlainOrGzip, .. })
+    }
+
     /// Takes a piece of the body.
     pub(super) fn write(&mut self, piece: &[u8], sink: &mut dyn Sink) -> Result<(), Failure> {
         if let State::Unknown { coding, first } = &mut self.state {

@@ -18,15 +18,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use awc::error::PayloadError;
+use awc::SendClientRequest;
 use awc::http::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
 use awc::http::uri::InvalidUri;
 use awc::http::{StatusCode, Uri, Version};
-use awc::{ClientResponse, SendClientRequest};
 use foldhash::quality::RandomState;
-use futures_util::Stream;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::extract::{Extracted, extract_from};
@@ -194,8 +192,8 @@ impl PoolClient {
             return self.fetch_from_feed(wallet).await;
         }
         self.spec.check_wallet(wallet)?;
-        let (spec, body) = self.answer(wallet).await?;
-        Ok(*read_answer(spec, wallet, body).await?)
+        let (spec, body) = self.answer(wallet, None).await?;
+        Ok(*read_answer(spec, wallet, body.unwrap_or_default()).await?)
     }
 
     /// The same, but an answer that is the same as `last`, an earlier one about this wallet, is not read again.
@@ -213,8 +211,9 @@ impl PoolClient {
         if last.is_none() {
             self.spec.check_wallet(wallet)?;
         }
-        let (spec, body) = self.answer(wallet).await?;
-        let digest = is_read_in_place(&body).then(|| Digest::new(self.hashes.hash_one((spec.decimals, &body))));
+        let (spec, body) = self.answer(wallet, last).await?;
+        let Some(body) = body else { return Ok(Fetched::Same) };
+        let digest = is_read_in_place(&body).then(|| self.digest(&spec, body.as_bytes()));
         if digest.is_some() && digest == last {
             return Ok(Fetched::Same);
         }
@@ -231,15 +230,23 @@ impl PoolClient {
         self.fetch_feed(std::slice::from_ref(wallet)).await?.remove(wallet).unwrap_or(Err(missing))
     }
 
-    /// The text of the pool's answer, and the file to read it by.
-    async fn answer(&self, wallet: &Wallet) -> Result<(Arc<PoolSpec>, String), Failure> {
+    /// The text of the pool's answer, and the file to read it by. No text says that it is the same as `last`, which could be seen
+    /// before it was decoded.
+    async fn answer(&self, wallet: &Wallet, last: Option<Digest>) -> Result<(Arc<PoolSpec>, Option<String>), Failure> {
         let spec = match &self.unit {
             Some(_) => Box::pin(self.spec_of_now()).await?,
             None => Arc::clone(&self.spec),
         };
-        let limit = self.spec.limits().body_bytes_max;
-        let body = self.get(&self.spec, self.url.for_wallet(wallet), limit, &self.timeout).await?;
+        let body_bytes_max = self.spec.limits().body_bytes_max;
+        let is_known = |body: &[u8]| last.is_some() && Some(self.digest(&spec, body)) == last;
+        let wanted = Wanted { spec: &self.spec, body_bytes_max, limit: &self.timeout, is_known: &is_known };
+        let body = self.get_unless(self.url.for_wallet(wallet), &wanted).await?;
         Ok((spec, body))
+    }
+
+    /// Of the text of a whole answer.
+    fn digest(&self, spec: &PoolSpec, text: &[u8]) -> Digest {
+        Digest::new(self.hashes.hash_one((spec.decimals, text)))
     }
 
     /// The pool's file with the unit of now in it, where another document says the unit.
@@ -258,9 +265,25 @@ impl PoolClient {
         body_bytes_max: usize,
         limit: &TimeLimit,
     ) -> Result<String, Failure> {
-        let body = limit.run(pin!(self.download(spec, url, body_bytes_max))).await;
-        Ok(self.redact(body.ok_or(Failure::Timeout { after: limit.duration() })??))
+        let wanted = Wanted { spec, body_bytes_max, limit, is_known: &|_| false };
+        Ok(self.get_unless(url, &wanted).await?.unwrap_or_default())
     }
+
+    /// The same, or `None` for one that is known.
+    async fn get_unless(&self, url: String, wanted: &Wanted<'_>) -> Result<Option<String>, Failure> {
+        let body = wanted.limit.run(pin!(self.download(url, wanted))).await;
+        Ok(body.ok_or(Failure::Timeout { after: wanted.limit.duration() })??.map(|body| self.redact(body)))
+    }
+}
+
+/// Which answer is wanted. Apart from the futures that ask for it, each of which would hold all of it.
+struct Wanted<'a> {
+    /// What says which statuses mean something.
+    spec: &'a PoolSpec,
+    body_bytes_max: usize,
+    limit: &'a TimeLimit,
+    /// Whether these bytes, where they are the text as it comes, are one that need not be read.
+    is_known: &'a dyn Fn(&[u8]) -> bool,
 }
 
 async fn read_answer(spec: Arc<PoolSpec>, wallet: &Wallet, body: String) -> Result<Box<Extracted>, Failure> {
@@ -291,27 +314,36 @@ pub(super) async fn off_thread<T: Send + 'static>(
 }
 
 impl PoolClient {
-    /// The body of a good answer, behind the redirects that may be followed.
-    async fn download(&self, spec: &PoolSpec, mut url: String, body_bytes_max: usize) -> Result<String, Failure> {
+    /// The body of a good answer, behind the redirects that may be followed. `None` for one that is known.
+    async fn download(&self, mut url: String, wanted: &Wanted<'_>) -> Result<Option<String>, Failure> {
         let mut followed = 0;
-        loop {
+        let mut response = loop {
             let uri: Uri =
                 url.try_into().map_err(|error: InvalidUri| Failure::Protocol { reason: Excerpt::new(&error.to_string()) })?;
-            let mut response = self.request(uri.clone()).await.map_err(|error| send_failure(&error, self.timeout.duration()))?;
+            let response = self.request(uri.clone()).await.map_err(|error| send_failure(&error, wanted.limit.duration()))?;
             let (status, headers) = (response.status(), response.headers());
-            match if status.is_redirection() { target(spec, &uri.to_string(), status, headers)? } else { None } {
+            match if status.is_redirection() { target(wanted.spec, &uri.to_string(), status, headers)? } else { None } {
                 Some(_) if followed == REDIRECTS_MAX => {
                     let reason = format!("once more after {REDIRECTS_MAX} redirects");
                     return Err(Failure::Redirect { status: status.as_u16(), reason });
                 }
                 Some(next) => (url, followed) = (next, followed + 1),
-                None if status == StatusCode::NO_CONTENT => return Ok(String::new()),
-                None => match status_failure(spec, status, headers) {
+                None if status == StatusCode::NO_CONTENT => return Ok(Some(String::new())),
+                None => match status_failure(wanted.spec, status, headers) {
                     Some(failure) => return Err(failure),
-                    None => return self.read(&mut response, body_bytes_max).await,
+                    None => break response,
                 },
             }
+        };
+        let body = read_body(&mut response, wanted.body_bytes_max, wanted.is_known).await?;
+        if body.as_ref().is_some_and(String::is_empty) && is_unreadable(response.version(), response.headers()) {
+            return Err(Failure::Protocol {
+                reason: Excerpt::new(
+                    "its body has neither a length nor chunks but ends with the connection, which is allowed and which this program cannot read",
+                ),
+            });
         }
+        Ok(body)
     }
 
     /// The request itself is no part of the future that waits for its answer.
@@ -321,23 +353,6 @@ impl PoolClient {
             request.headers_mut().insert(name.clone(), value.clone());
         }
         request.send()
-    }
-
-    /// The text of a body.
-    async fn read<S, B>(&self, response: &mut ClientResponse<S>, body_bytes_max: usize) -> Result<String, Failure>
-    where
-        ClientResponse<S>: Stream<Item = Result<B, PayloadError>> + Unpin,
-        B: AsRef<[u8]>,
-    {
-        let body = read_body(response, body_bytes_max).await?;
-        if body.is_empty() && is_unreadable(response.version(), response.headers()) {
-            return Err(Failure::Protocol {
-                reason: Excerpt::new(
-                    "its body has neither a length nor chunks but ends with the connection, which is allowed and which this program cannot read",
-                ),
-            });
-        }
-        Ok(body)
     }
 
     /// The body without any secret that the pool echoes, so that none reaches a log or the database.

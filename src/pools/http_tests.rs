@@ -429,9 +429,19 @@ fn a_panic_while_reading_reaches_the_caller_from_either_thread() {
 #[test]
 fn an_answer_that_is_the_same_as_the_last_one_is_not_read_again() {
     let count = AtomicUsize::new(0);
+    let utf_16: Vec<u8> = "{\"paid\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let (address, _requests) = serve(move |stream| {
-        let body = ["{\"paid\":1}", "{\"paid\":1}", "{\"paid\":2}", "{\"paid\":"][count.fetch_add(1, Ordering::Relaxed)];
-        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        let (headers, body): (&str, &[u8]) = match count.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => ("Content-Length: 10", b"{\"paid\":1}"),
+            2 => ("Content-Length: 20\r\nContent-Type: a/b; charset=utf-16le", &utf_16),
+            3 => ("Transfer-Encoding: chunked", b"4\r\n{\"pa\r\n6\r\nid\":1}\r\n0\r\n\r\n"),
+            4 => ("Content-Length: 13", b"\xef\xbb\xbf{\"paid\":1}"),
+            5 => ("Content-Length: 10", b"{\"paid\":2}"),
+            6 => ("Content-Length: 10\r\nTransfer-Encoding: chunked", b"a\r\n{\"paid\":2}\r\n2\r\n{}\r\n0\r\n\r\n"),
+            _ => ("Content-Length: 8", b"{\"paid\":"),
+        };
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\n{headers}\r\nConnection: close\r\n\r\n");
+        let _ = stream.write_all(body);
     });
     let wallet: Wallet = WALLET.parse().unwrap();
     actix_rt::System::new().block_on(async {
@@ -441,8 +451,15 @@ fn an_answer_that_is_the_same_as_the_last_one_is_not_read_again() {
         };
         assert_eq!((found.counters[0].paid.to_string().as_str(), first.is_some()), ("1", true));
         assert!(matches!(client.fetch_unless(&wallet, first).await, Ok(Fetched::Same)));
+        // In another charset, in two pieces, behind a byte order mark: the text is what counts.
+        for _ in 0..3 {
+            assert!(matches!(client.fetch_unless(&wallet, first).await, Ok(Fetched::Same)));
+        }
         let Ok(Fetched::New(found, second)) = client.fetch_unless(&wallet, first).await else { panic!("another answer") };
         assert_eq!((found.counters[0].paid.to_string().as_str(), second == first), ("2", false));
+        // The same and more behind it is not the same.
+        let outcome = client.fetch_unless(&wallet, second).await;
+        assert!(outcome.is_err(), "{outcome:?}");
         assert!(matches!(client.fetch_unless(&wallet, second).await, Err(Failure::NotJson { .. })));
     });
 }

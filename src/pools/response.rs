@@ -79,23 +79,40 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
-/// Reads a body to its end, at most `limit_bytes` of its text.
-pub(super) async fn read_body<S, B>(body: &mut ClientResponse<S>, limit_bytes: usize) -> Result<String, Failure>
+/// Reads a body to its end, at most `limit_bytes` of its text. `None` for one that comes in one piece, as its text is, and that
+/// `is_known`.
+pub(super) async fn read_body<S, B>(
+    body: &mut ClientResponse<S>,
+    limit_bytes: usize,
+    is_known: &dyn Fn(&[u8]) -> bool,
+) -> Result<Option<String>, Failure>
 where
     ClientResponse<S>: Stream<Item = Result<B, PayloadError>> + Unpin,
     B: AsRef<[u8]>,
 {
     let length = content_length(body.headers());
     let mut text = new_body(body.headers(), length, limit_bytes)?;
+    let mut is_same = false;
+    // To its end also where it is known already: only then is the connection good for the next request.
     while let Some(piece) = body.next().await {
-        text.write(piece.map_err(payload_failure)?.as_ref())?;
+        let piece = piece.map_err(payload_failure)?;
+        if is_same {
+            return Err(Failure::Protocol { reason: Excerpt::new("more came than the length that it says") });
+        }
+        is_same = text.is_text(piece.as_ref()) && is_known(piece.as_ref());
+        if !is_same {
+            text.write(piece.as_ref())?;
+        }
+    }
+    if is_same {
+        return Ok(None);
     }
     match length {
         // The client takes a connection that closes early for the end of the body.
         Some(length) if text.received() < length => {
             Err(Failure::Disconnected { reason: Excerpt::new(&format!("{} of {length} bytes came", text.received())) })
         }
-        _ => text.finish(),
+        _ => text.finish().map(Some),
     }
 }
 
