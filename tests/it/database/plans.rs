@@ -8,7 +8,7 @@ use pool_poller::store::book::{Book, Observation};
 use pool_poller::store::recent::recent;
 use pool_poller::store::replay::{ReplayFilter, replay};
 use pool_poller::store::{now_utc, outbox, resume};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
 
 use super::bench::{Bench, record, rules, seen};
 
@@ -155,4 +155,33 @@ async fn assert_plans(bench: &Bench, statements: &[&Statement]) {
             assert!(plan.iter().any(|step| step.contains("ix_mining_events_outbox")), "{plan:#?}");
         }
     }
+}
+
+/// Executions after which PostgreSQL may keep a plan instead of making one for each.
+const EXECUTIONS: usize = 6;
+
+#[tokio::test]
+async fn a_connection_keeps_no_plan_that_was_made_for_a_short_table() {
+    let bench = Bench::postgres().await;
+    // Its own statistics would end the plan too, some time.
+    bench.execute("ALTER TABLE mining_events SET (autovacuum_enabled = false)").await;
+    let sent: Arc<Mutex<Vec<Statement>>> = Arc::default();
+    let mut db = bench.connect_again().await;
+    let log = Arc::clone(&sent);
+    db.set_metric_callback(move |info| log.lock().expect("a log").push(info.statement.clone()));
+    outbox::mark_notified(&db, &[EventId::reversal("none")]).await.expect("marks");
+    let mark = sent.lock().expect("a log").pop().expect("a statement").sql;
+
+    // A transaction, to stay on one connection.
+    let connection = db.begin().await.expect("a connection");
+    connection.execute_unprepared(&format!("PREPARE mark (text) AS {mark}")).await.expect("a statement");
+    let of_one = "mark('{00000000-0000-0000-0000-000000000001}')";
+    for _ in 0..EXECUTIONS {
+        connection.execute_unprepared(&format!("EXECUTE {of_one}")).await.expect("no row");
+    }
+    fill(&bench).await;
+    let explain = Statement::from_string(DbBackend::Postgres, format!("EXPLAIN EXECUTE {of_one}"));
+    let rows = connection.query_all_raw(explain).await.expect("a plan");
+    let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "QUERY PLAN").expect("a step")).collect();
+    assert_eq!(whole_table(&plan, &mark), None, "{plan:#?}");
 }
