@@ -103,6 +103,8 @@ pub enum NoSummary {
 /// The running actors.
 pub struct Daemon {
     db: DatabaseConnection,
+    /// The ledger's way into the same database.
+    writer: DatabaseConnection,
     scheduler: Addr<Scheduler>,
     pools: PoolList,
     starter: Starter,
@@ -147,11 +149,13 @@ impl Daemon {
         let give_up = options.database_wait_max.map(|after| GiveUp { after, tell });
         // On a thread of its own: what it decides and writes goes on while answers are read, and each statement's turn does not
         // wait for them. It ends with the system.
+        let writer = store::writer(&db);
         let ledger = Supervisor::start_in_arbiter(&Arbiter::new().handle(), {
-            let (db, rules, supervision) = (db.clone(), Arc::new(rules), supervision("ledger".to_owned()));
+            let (db, writer) = (db.clone(), writer.clone());
+            let (rules, supervision) = (Arc::new(rules), supervision("ledger".to_owned()));
             move |ctx: &mut Context<Ledger>| {
                 ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-                let ledger = Ledger::new(db, rules, options.dry_run, supervision).with_upkeep(upkeep);
+                let ledger = Ledger::new(db, rules, options.dry_run, supervision).with_writer(writer).with_upkeep(upkeep);
                 if let Some(give_up) = give_up { ledger.with_limit(give_up) } else { ledger }
             }
         });
@@ -201,6 +205,7 @@ impl Daemon {
         let (started_with, settings, reporter) = (settings.clone(), settings.clone(), None);
         Ok(Self {
             db,
+            writer,
             scheduler,
             pools,
             starter,
@@ -391,6 +396,7 @@ impl Daemon {
         finished &= within(DRAIN_NOTIFIER_MAX, self.notifier.send(notifier::Drain)).await;
         // The notifier's last acknowledgements.
         finished &= within(DRAIN_LEDGER_MAX, self.ledger.send(ledger::Drain)).await;
+        finished &= within(DRAIN_LEDGER_MAX, self.writer.close()).await;
         finished &= within(DRAIN_LEDGER_MAX, self.db.close()).await;
         finished
     }

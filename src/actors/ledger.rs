@@ -42,8 +42,10 @@ const OBSERVATIONS_PER_COMMIT: usize = 1_500;
 
 /// The actor.
 pub struct Ledger {
-    /// Where the rows are.
+    /// Where the rows are read.
     db: DatabaseConnection,
+    /// Where they are written.
+    writer: DatabaseConnection,
     /// The settings that the money rule depends on.
     rules: Arc<Rules>,
     /// Decide and write nothing.
@@ -138,6 +140,7 @@ impl Ledger {
     pub fn new(db: DatabaseConnection, rules: Arc<Rules>, dry_run: bool, supervision: Supervision) -> Self {
         Self {
             book: Some(Book::new(db.clone(), Arc::clone(&rules), dry_run)),
+            writer: db.clone(),
             db,
             rules,
             dry_run,
@@ -159,6 +162,14 @@ impl Ledger {
             upkeep: upkeep::State::default(),
             unlogged: Arc::default(),
         }
+    }
+
+    /// The same ledger, which writes through `writer`, a way into the same database.
+    #[must_use]
+    pub fn with_writer(mut self, writer: DatabaseConnection) -> Self {
+        self.book = Some(Book::new(writer.clone(), Arc::clone(&self.rules), self.dry_run));
+        self.writer = writer;
+        self
     }
 
     /// The same ledger, which waits for a database that is away only so long.
@@ -190,7 +201,7 @@ impl Ledger {
             limit: self.limit.clone(),
             outage: self.outage.clone(),
         };
-        let commit = caught(commit(self.db.clone(), book, batch, self.era, patience));
+        let commit = caught(commit(self.writer.clone(), book, batch, self.era, patience));
         ctx.spawn(commit.into_actor(self).map(|outcome, actor, ctx| actor.committed(outcome, ctx)));
     }
 
@@ -325,7 +336,7 @@ impl Supervised for Ledger {
         self.log_awards();
         self.era += 1;
         // The book went with the panic. Waiting replies are dropped, which tells their senders to send again.
-        self.book = Some(Book::new(self.db.clone(), Arc::clone(&self.rules), self.dry_run));
+        self.book = Some(Book::new(self.writer.clone(), Arc::clone(&self.rules), self.dry_run));
         self.queue.clear();
         self.committing = false;
         // What was said goes with the memory of it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlxSqliteConnector};
 
 /// How long a statement may run, and how long to wait for SQLite's write lock.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -12,6 +12,10 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections: the ledger's transaction, the notifier's and the scheduler's reads, and one to spare.
 const CONNECTIONS_MAX: u32 = 4;
+/// What each SQLite connection keeps of the file, in KiB, besides what the system keeps of it. Those that read need little.
+const PAGES_KIB: u32 = 512;
+/// The same of the one that writes: among others the upper pages of the indexes into which the events go.
+const WRITER_PAGES_KIB: u32 = 2_048;
 
 /// Connects to `url` (`sqlite:…` or `postgres://…`) under the name `application`, as PostgreSQL's `pg_stat_activity` shows it.
 ///
@@ -41,6 +45,7 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
                 .foreign_keys(true)
                 .busy_timeout(STATEMENT_TIMEOUT)
                 .create_if_missing(true)
+                .pragma(CACHE_SIZE, kib(PAGES_KIB))
         })
         .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_reusable(connection))))
         .map_sqlx_postgres_opts(|postgres| {
@@ -59,6 +64,35 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
         options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
     }
     Database::connect(options).await
+}
+
+/// What one who writes by himself, one transaction after the other, goes through, beside `db`, which then is for reading.
+///
+/// On SQLite a connection of its own. Each keeps its own pages and its own prepared statements of a thousand rows, several MiB of
+/// them, and those of a pool take turns. It has to be closed like `db`.
+///
+/// # Panics
+/// Outside of a runtime.
+#[must_use]
+pub fn writer(db: &DatabaseConnection) -> DatabaseConnection {
+    if db.get_database_backend() != DbBackend::Sqlite {
+        return db.clone();
+    }
+    let pool = db.get_sqlite_connection_pool();
+    // Where there is one connection only, it is that of a database in memory, which no other one sees.
+    if pool.options().get_max_connections() == 1 {
+        return db.clone();
+    }
+    let options = pool.options().clone().max_connections(1).min_connections(0);
+    let connection = pool.connect_options().as_ref().clone().pragma(CACHE_SIZE, kib(WRITER_PAGES_KIB));
+    SqlxSqliteConnector::from_sqlx_sqlite_pool(options.connect_lazy_with(connection))
+}
+
+const CACHE_SIZE: &str = "cache_size";
+
+/// A `cache_size` in KiB; without the sign it would be one in pages.
+fn kib(size: u32) -> String {
+    format!("-{size}")
 }
 
 /// Whether a connection may serve again: not when a transaction is still open on it.

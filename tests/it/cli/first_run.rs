@@ -78,6 +78,7 @@ fn whoever_follows_the_printed_hint_has_a_player_who_is_polled() {
     };
     assert_eq!(polled["failures"], 0, "{polled}");
     assert_eq!(daemon.terminate().code(), Some(0));
+    assert_eq!(place.names(), ["pool-poller.db"], "an orderly end leaves one file, also after something was written");
 }
 
 #[test]

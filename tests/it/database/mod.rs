@@ -3,6 +3,7 @@
 mod balance;
 mod bench;
 mod book;
+mod connections;
 mod contention;
 mod game_sql;
 mod histories;
