@@ -8,7 +8,7 @@ use std::time::Instant;
 use chrono::NaiveDateTime;
 use entity::{Money, mining_events, pool_snapshots, positions};
 use pool_poller::domain::Amount;
-use pool_poller::store::{connect, now_utc};
+use pool_poller::store::{connect, now_utc, writer};
 use rust_decimal::Decimal;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
@@ -46,7 +46,7 @@ pub(crate) struct Round {
 /// The process.
 pub(crate) fn run(setup: &Setup) {
     runtime().block_on(async {
-        let db = connect(&setup.database, "bench").await.expect("a database");
+        let db = writer(&connect(&setup.database, "bench").await.expect("a database"));
         let bare = Bare::new(&db, setup.players).await;
         for round in 1..=setup.rounds {
             let transactions = bare.build(round);

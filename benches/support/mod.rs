@@ -2,14 +2,14 @@
 
 #![allow(dead_code, reason = "no bench uses all of it")]
 
-use pool_poller::store::{connect, migrate};
+use pool_poller::store::{connect, migrate, writer};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
-/// A migrated database.
+/// A migrated database, to write into as the ledger does.
 pub(crate) async fn open(url: &str) -> DatabaseConnection {
     let db = connect(url, "bench").await.expect("a database");
     migrate(&db).await.expect("tables");
-    db
+    writer(&db)
 }
 
 /// A new database on the PostgreSQL server, replacing one of the same name.
