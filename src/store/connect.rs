@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlxSqliteConnector};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector,
+};
 
 /// How long a statement may run, and how long to wait for SQLite's write lock.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,8 +57,8 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
                 ("lock_timeout", millis(STATEMENT_TIMEOUT / 2)),
                 ("idle_in_transaction_session_timeout", millis(STATEMENT_TIMEOUT * 2)),
                 // A plan that is kept is one for the table as it was: made while there were a few hundred events, it reads
-                // all of them for each acknowledgement until the statistics are next gathered.
-                ("plan_cache_mode", "force_custom_plan".to_owned()),
+                // all of them, however many they are by now, until the statistics are next gathered.
+                (PLANS, "force_custom_plan".to_owned()),
             ])
         });
     if in_memory {
@@ -66,28 +68,39 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
     Database::connect(options).await
 }
 
-/// What one who writes by himself, one transaction after the other, goes through, beside `db`, which then is for reading.
+/// What one who writes by himself, one transaction after the other, goes through, beside `db`, which then is for reading: a
+/// connection of its own, which has to be closed like `db`.
 ///
-/// On SQLite a connection of its own. Each keeps its own pages and its own prepared statements of a thousand rows, several MiB of
-/// them, and those of a pool take turns. It has to be closed like `db`.
+/// On SQLite each connection keeps its own pages and its own prepared statements of a thousand rows, several MiB of them, and
+/// those of a pool take turns. On PostgreSQL it plans each of its statements once, and in the way that fits tables of any length.
 ///
 /// # Panics
 /// Outside of a runtime.
 #[must_use]
 pub fn writer(db: &DatabaseConnection) -> DatabaseConnection {
-    if db.get_database_backend() != DbBackend::Sqlite {
-        return db.clone();
+    match db.get_database_backend() {
+        DbBackend::Postgres => {
+            let pool = db.get_postgres_connection_pool();
+            let connection = pool.connect_options().as_ref().clone().options(WRITER_PLANS);
+            let options = pool.options().clone().max_connections(1).min_connections(0);
+            SqlxPostgresConnector::from_sqlx_postgres_pool(options.connect_lazy_with(connection))
+        }
+        DbBackend::Sqlite if db.get_sqlite_connection_pool().options().get_max_connections() > 1 => {
+            let pool = db.get_sqlite_connection_pool();
+            let connection = pool.connect_options().as_ref().clone().pragma(CACHE_SIZE, kib(WRITER_PAGES_KIB));
+            let options = pool.options().clone().max_connections(1).min_connections(0);
+            SqlxSqliteConnector::from_sqlx_sqlite_pool(options.connect_lazy_with(connection))
+        }
+        // The only connection is that of a database in memory, which no other one sees.
+        _ => db.clone(),
     }
-    let pool = db.get_sqlite_connection_pool();
-    // Where there is one connection only, it is that of a database in memory, which no other one sees.
-    if pool.options().get_max_connections() == 1 {
-        return db.clone();
-    }
-    let options = pool.options().clone().max_connections(1).min_connections(0);
-    let connection = pool.connect_options().as_ref().clone().pragma(CACHE_SIZE, kib(WRITER_PAGES_KIB));
-    SqlxSqliteConnector::from_sqlx_sqlite_pool(options.connect_lazy_with(connection))
 }
 
+/// A few rows by their keys, or a thousand: by the index, whatever the table's length was when the plan was made. A plan for each
+/// execution costs more, and for a thousand rows reads a table of many times as many from end to end.
+const WRITER_PLANS: [(&str, &str); 4] =
+    [(PLANS, "force_generic_plan"), ("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+const PLANS: &str = "plan_cache_mode";
 const CACHE_SIZE: &str = "cache_size";
 
 /// A `cache_size` in KiB; without the sign it would be one in pages.

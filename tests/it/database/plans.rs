@@ -7,7 +7,7 @@ use pool_poller::domain::{EventId, PlayerId};
 use pool_poller::store::book::{Book, Observation};
 use pool_poller::store::recent::recent;
 use pool_poller::store::replay::{ReplayFilter, replay};
-use pool_poller::store::{now_utc, outbox, resume};
+use pool_poller::store::{now_utc, outbox, resume, writer};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
 
 use super::bench::{Bench, record, rules, seen};
@@ -172,16 +172,20 @@ async fn a_connection_keeps_no_plan_that_was_made_for_a_short_table() {
     outbox::mark_notified(&db, &[EventId::reversal("none")]).await.expect("marks");
     let mark = sent.lock().expect("a log").pop().expect("a statement").sql;
 
-    // A transaction, to stay on one connection.
-    let connection = db.begin().await.expect("a connection");
-    connection.execute_unprepared(&format!("PREPARE mark (text) AS {mark}")).await.expect("a statement");
+    // Transactions, to stay on one connection each.
+    let connections = [db.begin().await.expect("a connection"), writer(&db).begin().await.expect("a connection")];
     let of_one = "mark('{00000000-0000-0000-0000-000000000001}')";
-    for _ in 0..EXECUTIONS {
-        connection.execute_unprepared(&format!("EXECUTE {of_one}")).await.expect("no row");
+    for connection in &connections {
+        connection.execute_unprepared(&format!("PREPARE mark (text) AS {mark}")).await.expect("a statement");
+        for _ in 0..EXECUTIONS {
+            connection.execute_unprepared(&format!("EXECUTE {of_one}")).await.expect("no row");
+        }
     }
     fill(&bench).await;
-    let explain = Statement::from_string(DbBackend::Postgres, format!("EXPLAIN EXECUTE {of_one}"));
-    let rows = connection.query_all_raw(explain).await.expect("a plan");
-    let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "QUERY PLAN").expect("a step")).collect();
-    assert_eq!(whole_table(&plan, &mark), None, "{plan:#?}");
+    for connection in &connections {
+        let explain = Statement::from_string(DbBackend::Postgres, format!("EXPLAIN EXECUTE {of_one}"));
+        let rows = connection.query_all_raw(explain).await.expect("a plan");
+        let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "QUERY PLAN").expect("a step")).collect();
+        assert_eq!(whole_table(&plan, &mark), None, "{plan:#?}");
+    }
 }
