@@ -18,6 +18,8 @@ mod game;
 mod latency;
 mod machine;
 mod payday;
+#[path = "../support/payouts.rs"]
+mod payouts;
 mod pools;
 mod quiet;
 mod report;
