@@ -7,6 +7,7 @@
 
 mod outbox;
 mod patience;
+mod record;
 mod upkeep;
 
 use std::collections::VecDeque;
@@ -23,19 +24,19 @@ use tokio::sync::{oneshot, watch};
 
 use super::supervision::{Panicked, Supervision, caught};
 use super::{ReportDurations, ReportMetrics, answers_ping, as_json};
-use crate::clock::Clock;
-use crate::domain::{Amount, PlayerId, Points, PoolName};
+use crate::domain::{PlayerId, Points, PoolName};
 use crate::metrics::LedgerMetrics;
 use crate::store::book::{AwardedEvent, Book, Observation, Rebased, Report, Rules};
-use crate::store::resume::{self, Resumed};
-use crate::store::{Roster, StoreError, load_roster, now_utc, prune};
+use crate::store::resume::Resumed;
+use crate::store::{Roster, StoreError, load_roster};
 
 pub use outbox::{CountWaiting, NextUndelivered, RecordDelivery, RecordResume};
 pub use patience::GiveUp;
+pub use record::{RecordObservations, Recorded};
 pub use upkeep::{Prune, Upkeep, Verify};
 
-use outbox::store_delivery;
 use patience::{Failures, Limit, Outage, Patience};
+use record::{Committed, commit};
 
 /// Observations of one transaction at most, unless a single message holds more.
 const OBSERVATIONS_PER_COMMIT: usize = 1_500;
@@ -425,117 +426,6 @@ impl Handler<LoadRoster> for Ledger {
         };
         Box::pin(load.into_actor(self).map(forget))
     }
-}
-
-/// Hands over what a pool said. One message at a time from each pool.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Recorded, LedgerError>")]
-pub struct RecordObservations {
-    /// The pool.
-    pub pool: PoolName,
-    /// What it said.
-    pub observations: Arc<Vec<Observation>>,
-}
-
-/// What became of a pool's observations. They are stored.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// Awards.
-    pub awards: u64,
-    /// AP awarded.
-    pub points: Points,
-    /// ADVC awarded.
-    pub advc: Amount,
-    /// Events held.
-    pub held: u64,
-    /// Anomalies recorded.
-    pub anomalies: u64,
-    /// The [`Roster::era`] in which it was decided.
-    pub era: u64,
-    /// The places of those that would change nothing if they came again in this era.
-    pub settled: Vec<u32>,
-}
-
-impl Recorded {
-    /// The part of a report that is about `pool`, and what `settled` says of its observations.
-    fn of(report: &Report, pool: &PoolName, era: u64, settled: &[bool]) -> Self {
-        let settled = (0..).zip(settled).filter_map(|(place, settled)| settled.then_some(place)).collect();
-        let mut recorded = Self { era, settled, ..Self::default() };
-        for award in report.awards.iter().filter(|award| award.pool == *pool) {
-            recorded.awards += 1;
-            recorded.points = recorded.points.checked_add(award.points).unwrap_or(recorded.points);
-            recorded.advc = recorded.advc.checked_add(award.advc).unwrap_or(recorded.advc);
-        }
-        recorded.held = report.held.iter().filter(|held| held.pool == *pool).count() as u64;
-        recorded.anomalies = report.anomalies.iter().filter(|anomaly| anomaly.pool == *pool).count() as u64;
-        recorded
-    }
-}
-
-impl Handler<RecordObservations> for Ledger {
-    type Result = ResponseFuture<Result<Recorded, LedgerError>>;
-
-    fn handle(&mut self, message: RecordObservations, ctx: &mut Self::Context) -> Self::Result {
-        let (reply, outcome) = oneshot::channel();
-        self.queue.push_back(Work::Record { observations: message.observations, pool: message.pool, reply });
-        self.pump(ctx);
-        Box::pin(async move { outcome.await.unwrap_or(Err(LedgerError::Restarted)) })
-    }
-}
-
-/// What a commit leaves behind.
-struct Committed {
-    book: Book,
-    report: Option<(Report, Duration)>,
-    /// Snapshots deleted before this moment, where that was asked for.
-    pruned: Option<(NaiveDateTime, Result<u64, StoreError>)>,
-}
-
-/// Stores a batch and answers its senders. Waits for a database that is away until the program is ending.
-async fn commit(db: DatabaseConnection, mut book: Book, batch: Vec<Work>, era: u64, mut patience: Patience) -> Committed {
-    let clock = Clock::start();
-    let mut records = Vec::new();
-    let mut pruned = None;
-    for work in batch {
-        match work {
-            Work::Record { observations, pool, reply } => records.push((observations, pool, reply)),
-            Work::Deliver { delivery, reply } => {
-                let stored = patience.persist(async || store_delivery(&db, &delivery).await).await;
-                // A notifier that was restarted meanwhile asks again.
-                let _ = reply.send(stored);
-            }
-            Work::Resume { last, reply } => {
-                let stored = patience.persist(async || resume::resume(&db, &last).await).await;
-                let _ = reply.send(stored);
-            }
-            // Not repeated: there is time, and the next hour comes.
-            Work::Prune { before } => pruned = Some((before, prune::prune_batch(&db, before).await)),
-        }
-    }
-    if records.is_empty() {
-        return Committed { book, report: None, pruned };
-    }
-    let observations: Vec<&Observation> = records.iter().flat_map(|(observations, ..)| observations.iter()).collect();
-    let now = now_utc();
-    let stored = patience.persist(async || book.record(observations.iter().copied(), now).await).await;
-    let report = match stored {
-        Ok(report) => {
-            let mut settled = report.settled.as_slice();
-            for (observations, pool, reply) in records {
-                let (of_these, rest) = settled.split_at(observations.len().min(settled.len()));
-                settled = rest;
-                let _ = reply.send(Ok(Recorded::of(&report, &pool, era, of_these)));
-            }
-            Some((report, clock.now()))
-        }
-        Err(error) => {
-            for (_, _, reply) in records {
-                let _ = reply.send(Err(error.clone()));
-            }
-            None
-        }
-    };
-    Committed { book, report, pruned }
 }
 
 /// Asks to finish what is in hand. Answered when the queue is empty; a database that is away is no longer waited for.

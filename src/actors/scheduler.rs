@@ -5,12 +5,13 @@
 //! pools has finished; a dead pool or ledger ends the process.
 //! Leaves to others: what a poll does (the pools), which players there are (the ledger).
 
+mod cycle;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::ledger::{LedgerError, LoadRoster, RecordObservations};
@@ -22,10 +23,14 @@ use crate::domain::payout::AnomalyKind;
 use crate::domain::repetition::Repetition;
 use crate::domain::roster::{AddressKind, Lists, PoolWork};
 use crate::domain::schedule::next_tick;
-use crate::domain::{Amount, PlayerId, Points, PoolName};
+use crate::domain::{PlayerId, PoolName};
 use crate::metrics::SchedulerMetrics;
 use crate::store::Roster;
 use crate::store::book::{AnomalyReport, Observation};
+
+pub use cycle::CycleSummary;
+
+use cycle::OpenCycle;
 
 /// Cycles that may be open at once; each pool works at one at a time, so an older one has lost its pools.
 const OPEN_CYCLES_MAX: usize = 64;
@@ -89,54 +94,6 @@ pub struct Scheduler {
     fuse: Fuse,
     supervision: Supervision,
     metrics: SchedulerMetrics,
-}
-
-/// A cycle that is not complete.
-struct OpenCycle {
-    began: Duration,
-    players: u64,
-    waiting_for: HashSet<PoolName>,
-    skipped: Vec<PoolName>,
-    reports: Vec<PollReport>,
-}
-
-/// What a cycle came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CycleSummary {
-    /// Its number.
-    pub cycle: u64,
-    /// Verified, active players that some pool was asked about.
-    pub players: u64,
-    /// Requests made: one a wallet and pool, without pools that were skipped or are left alone.
-    pub requests: u64,
-    /// Good answers.
-    pub readings: u64,
-    /// Requests without a good answer.
-    pub failures: u64,
-    /// Awards.
-    pub awards: u64,
-    /// AP awarded, exact.
-    #[serde(serialize_with = "as_text")]
-    pub ap_awarded: Points,
-    /// ADVC awarded, exact.
-    #[serde(serialize_with = "as_text")]
-    pub advc_awarded: Amount,
-    /// Events held for an operator.
-    pub held: u64,
-    /// Anomalies recorded.
-    pub anomalies: u64,
-    /// Pools that had not asked about everyone since their last poll.
-    pub pools_skipped: u64,
-    /// From the tick to the last pool's end.
-    pub duration_ms: u64,
-    /// Each pool's part.
-    pub pools: Vec<PollReport>,
-    /// The cycle could not begin, and why.
-    pub error: Option<String>,
-}
-
-fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }
 
 impl Scheduler {
@@ -251,7 +208,8 @@ impl Scheduler {
         if let Some(say) = self.failing.met([error.kind()], self.clock.now()) {
             tracing::error!(cycle, %error, repeated = say.repeated, "polling_cycle_failed");
         }
-        let summary = CycleSummary { error: Some(error.to_string()), ..self.summarize(cycle, &OpenCycle::new(began, 0)) };
+        let summary =
+            CycleSummary { error: Some(error.to_string()), ..OpenCycle::new(began, 0).summarize(cycle, self.clock.now()) };
         self.publish(summary);
     }
 
@@ -363,7 +321,7 @@ impl Scheduler {
     }
 
     fn complete(&mut self, cycle: u64, open: &OpenCycle) {
-        let summary = self.summarize(cycle, open);
+        let summary = open.summarize(cycle, self.clock.now());
         self.metrics.cycles_completed += 1;
         self.metrics.polls_total += summary.requests;
         self.metrics.polls_ok += summary.readings;
@@ -378,40 +336,11 @@ impl Scheduler {
         self.publish(summary);
     }
 
-    fn summarize(&self, cycle: u64, open: &OpenCycle) -> CycleSummary {
-        let sum = |of: fn(&PollReport) -> u64| open.reports.iter().map(of).sum();
-        let fold =
-            |add: fn(Amount, &PollReport) -> Option<Amount>| open.reports.iter().try_fold(Amount::ZERO, add).unwrap_or_default();
-        let duration = self.clock.now().saturating_sub(open.began);
-        CycleSummary {
-            cycle,
-            players: open.players,
-            requests: sum(|report| report.requests),
-            readings: sum(|report| report.readings),
-            failures: sum(|report| report.failures.values().sum()),
-            awards: sum(|report| report.awards),
-            ap_awarded: Points::new(fold(|total, report| total.checked_add(report.points.get()))),
-            advc_awarded: fold(|total, report| total.checked_add(report.advc)),
-            held: sum(|report| report.held),
-            anomalies: sum(|report| report.anomalies),
-            pools_skipped: open.skipped.len() as u64,
-            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-            pools: open.reports.clone(),
-            error: None,
-        }
-    }
-
     fn publish(&mut self, summary: CycleSummary) {
         if let Some(completed) = &self.completed {
             // Whoever stopped listening needs no summary.
             let _ = completed.send(summary);
         }
-    }
-}
-
-impl OpenCycle {
-    fn new(began: Duration, players: u64) -> Self {
-        Self { began, players, waiting_for: HashSet::new(), skipped: Vec::new(), reports: Vec::new() }
     }
 }
 

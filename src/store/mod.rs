@@ -24,6 +24,7 @@ pub mod prune;
 pub mod rebase;
 pub mod recent;
 pub mod replay;
+mod report;
 pub mod resume;
 pub mod reversal;
 mod roster;
