@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
-use sea_orm::{DatabaseConnection, TransactionTrait as _};
+use sea_orm::DatabaseConnection;
 
 pub use super::plan::{AnomalyReport, Observation, SnapshotPolicy};
 pub use super::report::{AwardedEvent, HeldEvent, Report};
@@ -20,7 +20,7 @@ pub use super::report::{AwardedEvent, HeldEvent, Report};
 use super::cache::Cache;
 use super::plan::{Plan, Resolved, changes_nothing};
 use super::positions::{self, Entry, Key};
-use super::{Next, StoreError, listed, write, write_at_once};
+use super::{Next, StoreError, begin_to_write, listed, write};
 use crate::domain::listed::Record;
 use crate::domain::payout::{AnomalyKind, FirstReading, Policy, open};
 use crate::domain::{Amount, Counter, Currency, Listed, PlayerId, Points, PoolName, Rate, Reading, Wallet};
@@ -274,7 +274,7 @@ impl Book {
             }
         }
         if !plan.is_empty() && !self.dry_run {
-            let transaction = self.db.begin_with_options(write_at_once()).await?;
+            let transaction = begin_to_write(&self.db).await?;
             report.awards = write::write(&transaction, &mut plan, now).await?;
             transaction.commit().await?;
             report.transactions = 1;

@@ -1,7 +1,7 @@
 //! The book against a real SQLite file: exactly once, all or nothing.
 
 use entity::{anomalies, mining_events, players, pool_snapshots, positions};
-use sea_orm::{ConnectionTrait as _, EntityTrait as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, TransactionTrait as _};
 
 use super::*;
 use crate::domain::{Counter, Figures, Wallet};

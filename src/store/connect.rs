@@ -5,14 +5,17 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector,
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    SqlxSqliteConnector, TransactionTrait as _,
 };
+
+use super::write_at_once;
 
 /// How long a statement may run, and how long to wait for SQLite's write lock.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections: the ledger's transaction, the notifier's and the scheduler's reads, and one to spare.
+/// Connections: the notifier's, the scheduler's and the status page's reads, and on PostgreSQL the ledger's transaction.
 const CONNECTIONS_MAX: u32 = 4;
 /// What each SQLite connection keeps of the file, in KiB, besides what the system keeps of it. Those that read need little.
 const PAGES_KIB: u32 = 512;
@@ -58,7 +61,7 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
                 ("idle_in_transaction_session_timeout", millis(STATEMENT_TIMEOUT * 2)),
                 // A plan that is kept is one for the table as it was: made while there were a few hundred events, it reads
                 // all of them, however many they are by now, until the statistics are next gathered.
-                (PLANS, "force_custom_plan".to_owned()),
+                ("plan_cache_mode", "force_custom_plan".to_owned()),
             ])
         });
     if in_memory {
@@ -68,39 +71,45 @@ pub async fn connect(url: &str, application: &str) -> Result<DatabaseConnection,
     Database::connect(options).await
 }
 
-/// What one who writes by himself, one transaction after the other, goes through, beside `db`, which then is for reading: a
-/// connection of its own, which has to be closed like `db`.
+/// What one who writes by himself, one transaction after the other, goes through, beside `db`, which then is for reading.
 ///
-/// On SQLite each connection keeps its own pages and its own prepared statements of a thousand rows, several MiB of them, and
-/// those of a pool take turns. On PostgreSQL it plans each of its statements once, and in the way that fits tables of any length.
+/// On SQLite a connection of its own, which has to be closed like `db`: each keeps its own pages and its own prepared statements of a
+/// thousand rows, several MiB of them, and those of a pool take turns. On PostgreSQL the same pool, which has to do with as many
+/// connections as the server grants.
 ///
 /// # Panics
 /// Outside of a runtime.
 #[must_use]
 pub fn writer(db: &DatabaseConnection) -> DatabaseConnection {
-    match db.get_database_backend() {
-        DbBackend::Postgres => {
-            let pool = db.get_postgres_connection_pool();
-            let connection = pool.connect_options().as_ref().clone().options(WRITER_PLANS);
-            let options = pool.options().clone().max_connections(1).min_connections(0);
-            SqlxPostgresConnector::from_sqlx_postgres_pool(options.connect_lazy_with(connection))
-        }
-        DbBackend::Sqlite if db.get_sqlite_connection_pool().options().get_max_connections() > 1 => {
-            let pool = db.get_sqlite_connection_pool();
-            let connection = pool.connect_options().as_ref().clone().pragma(CACHE_SIZE, kib(WRITER_PAGES_KIB));
-            let options = pool.options().clone().max_connections(1).min_connections(0);
-            SqlxSqliteConnector::from_sqlx_sqlite_pool(options.connect_lazy_with(connection))
-        }
-        // The only connection is that of a database in memory, which no other one sees.
-        _ => db.clone(),
+    if db.get_database_backend() != DbBackend::Sqlite {
+        return db.clone();
     }
+    let pool = db.get_sqlite_connection_pool();
+    // The only connection is that of a database in memory, which no other one sees.
+    if pool.options().get_max_connections() == 1 {
+        return db.clone();
+    }
+    let connection = pool.connect_options().as_ref().clone().pragma(CACHE_SIZE, kib(WRITER_PAGES_KIB));
+    let options = pool.options().clone().max_connections(1).min_connections(0);
+    SqlxSqliteConnector::from_sqlx_sqlite_pool(options.connect_lazy_with(connection))
 }
 
-/// A few rows by their keys, or a thousand: by the index, whatever the table's length was when the plan was made. A plan for each
-/// execution costs more, and for a thousand rows reads a table of many times as many from end to end.
-const WRITER_PLANS: [(&str, &str); 4] =
-    [(PLANS, "force_generic_plan"), ("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
-const PLANS: &str = "plan_cache_mode";
+/// Begins a transaction whose statements find a few rows by their keys, or a thousand.
+///
+/// # Errors
+/// When the database is away or busy.
+pub async fn begin_to_write(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let transaction = db.begin_with_options(write_at_once()).await?;
+    if db.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared(BY_THE_INDEX).await?;
+    }
+    Ok(transaction)
+}
+
+/// A statement is planned once a connection, and goes by the index whatever the table's length was then. To plan it for each
+/// execution costs more than it takes to run, and for a thousand rows comes to read a table of many times as many from end to end.
+const BY_THE_INDEX: &str = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
+     SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 const CACHE_SIZE: &str = "cache_size";
 
 /// A `cache_size` in KiB; without the sign it would be one in pages.

@@ -1,14 +1,14 @@
 //! The ledger's part of the outbox: which awards are due, what became of notices, and what a game server says it has.
 
 use actix::prelude::*;
-use sea_orm::{DatabaseConnection, TransactionTrait as _};
+use sea_orm::DatabaseConnection;
 use tokio::sync::oneshot;
 
 use super::{Ledger, LedgerError, Work};
 use crate::domain::{EventId, PlayerId};
 use crate::store::outbox::{self, Attempt, Look};
 use crate::store::resume::Resumed;
-use crate::store::{StoreError, now_utc, write_at_once};
+use crate::store::{StoreError, begin_to_write, now_utc};
 
 /// Asks for awards that are due to be told, from the player `from` on and without the players in `except`.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
@@ -73,7 +73,7 @@ impl Handler<RecordDelivery> for Ledger {
 
 pub(super) async fn store_delivery(db: &DatabaseConnection, delivery: &RecordDelivery) -> Result<(), StoreError> {
     // Together: each statement by itself would wait for the disk.
-    let transaction = db.begin_with_options(write_at_once()).await?;
+    let transaction = begin_to_write(db).await?;
     outbox::mark_notified(&transaction, &delivery.acknowledged).await?;
     outbox::record_attempts(&transaction, &delivery.attempts).await?;
     outbox::give_up(&transaction, &delivery.unreadable).await?;

@@ -7,7 +7,7 @@ use pool_poller::domain::{EventId, PlayerId};
 use pool_poller::store::book::{Book, Observation};
 use pool_poller::store::recent::recent;
 use pool_poller::store::replay::{ReplayFilter, replay};
-use pool_poller::store::{now_utc, outbox, resume, writer};
+use pool_poller::store::{begin_to_write, now_utc, outbox, resume};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
 
 use super::bench::{Bench, record, rules, seen};
@@ -173,7 +173,7 @@ async fn a_connection_keeps_no_plan_that_was_made_for_a_short_table() {
     let mark = sent.lock().expect("a log").pop().expect("a statement").sql;
 
     // Transactions, to stay on one connection each.
-    let connections = [db.begin().await.expect("a connection"), writer(&db).begin().await.expect("a connection")];
+    let connections = [db.begin().await.expect("a connection"), begin_to_write(&db).await.expect("a connection")];
     let of_one = "mark('{00000000-0000-0000-0000-000000000001}')";
     for connection in &connections {
         connection.execute_unprepared(&format!("PREPARE mark (text) AS {mark}")).await.expect("a statement");
