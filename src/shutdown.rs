@@ -21,8 +21,8 @@ pub struct Signals {
 
 /// What a daemon is asked for while it runs.
 pub struct Asks {
-    /// SIGUSR1: dump the metrics.
-    pub dump: Signal,
+    /// SIGUSR1: dump the metrics. Several that come close together are one.
+    pub dump: mpsc::Receiver<()>,
     /// SIGHUP: read the settings again. Several that come close together are one.
     pub reload: mpsc::Receiver<()>,
 }
@@ -48,8 +48,16 @@ impl Signals {
     /// SIGHUP asks for a reload. Where it tells that the terminal is gone, it ends the program as SIGTERM does, and not in the
     /// middle of something.
     pub fn into_shutdown_and_asks(self) -> (impl Future<Output = &'static str> + 'static, Asks) {
-        let Self { terminate, interrupt, mut hangup, dump, has_terminal } = self;
+        let Self { terminate, interrupt, mut hangup, dump: mut wished, has_terminal } = self;
         let (sender, reload) = mpsc::channel(1);
+        let (dump_sender, dump) = mpsc::channel(1);
+        let dumps = async move {
+            while wished.recv().await.is_some() {
+                // Full: a dump is about to be made.
+                let _ = dump_sender.try_send(());
+            }
+            std::future::pending().await
+        };
         let terminal_gone = async move {
             while hangup.recv().await.is_some() {
                 if has_terminal && !io::stdin().is_terminal() {
@@ -59,6 +67,12 @@ impl Signals {
                 let _ = sender.try_send(());
             }
             std::future::pending().await
+        };
+        let terminal_gone = async move {
+            tokio::select! {
+                () = terminal_gone => {}
+                () = dumps => {}
+            }
         };
         (shutdown(terminate, interrupt, terminal_gone), Asks { dump, reload })
     }

@@ -15,6 +15,9 @@ use super::{DEADLINE, eventually};
 /// How many lines of the log a failed test shows.
 const LINES_SHOWN: usize = 40;
 
+/// How long the program of a failed test is given to answer a signal.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+
 /// A child's output, gathered by a thread of its own.
 #[derive(Default)]
 struct Gathered {
@@ -200,6 +203,12 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         if thread::panicking() {
             eprintln!("    {}", state_of(self.pid()));
+            // Whether it listens now: then the first one was lost, and else its main task hangs.
+            for (signal, answer) in [(Signal::SIGUSR1, "metrics_dump"), (Signal::SIGTERM, "stopping")] {
+                let sent = kill(Pid::from_raw(self.pid().cast_signed()), signal);
+                thread::sleep(ANSWER_TIME);
+                eprintln!("    {signal} now: {sent:?}, {answer} {} times", self.count(answer));
+            }
             for line in self.log.lines().iter().filter(|line| event(line).is_string()) {
                 eprintln!("    no event: {line}");
             }
