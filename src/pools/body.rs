@@ -24,7 +24,7 @@ pub(super) struct Body {
     decoder: Decoder,
     text: Text,
     received: usize,
-    /// How many bytes should come, as far as room is made for them.
+    /// How many bytes should come; 0 where that is not said.
     promised: usize,
 }
 
@@ -41,11 +41,11 @@ impl Body {
     /// The same, of which this many bytes should come. Room is made for them with the first, unless they are many: a length is
     /// soon said.
     pub(super) fn of_length(mut self, length: usize) -> Self {
-        self.promised = length.min(PROMISED_BYTES_MAX);
+        self.promised = length;
         self
     }
 
-    /// Whether `bytes`, the first that came, are its text as they are, if they are one of UTF-8 without a byte order mark.
+    /// Whether `bytes`, the first that came, are all of it and its text as they are, if they are one of UTF-8 without a byte order mark.
     pub(super) fn is_text(&self, bytes: &[u8]) -> bool {
         self.received == 0 && self.promised == bytes.len() && self.decoder.may_be_plain() && self.text.charset.encoding() == UTF_8
     }
@@ -57,7 +57,8 @@ impl Body {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if self.received == 0 && self.promised > 0 {
             // As much room as a decoder wants for so many bytes of UTF-8: it asks for a little more than it fills.
-            self.text.text.reserve_exact(self.promised.min(self.text.limit_bytes).saturating_add(ROOM_BYTES));
+            let room = self.promised.min(self.text.limit_bytes).min(PROMISED_BYTES_MAX);
+            self.text.text.reserve_exact(room.saturating_add(ROOM_BYTES));
         }
         self.received = self.received.saturating_add(bytes.len());
         // Compression makes nothing longer by more than this, so a body that expands to nothing does not go on for ever.
