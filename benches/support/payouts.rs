@@ -4,11 +4,11 @@
 use chrono::NaiveDateTime;
 use entity::{Money, mining_events, pool_snapshots, positions};
 use pool_poller::domain::Amount;
-use pool_poller::store::now_utc;
+use pool_poller::store::{begin_to_write, now_utc};
 use rust_decimal::Decimal;
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait as _, DatabaseConnection, DbBackend, EntityTrait as _, QueryOrder as _, QueryTrait as _,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _, Value,
+    Statement, Value,
 };
 use uuid::Uuid;
 
@@ -50,17 +50,6 @@ impl Payouts {
         pools: &'static [&'static str],
         answer: fn(usize, &positions::Model, usize) -> Answer,
     ) -> Self {
-        if db.get_database_backend() == DbBackend::Postgres {
-            // Of the one connection that it uses, as in the ledger's transactions: a plan that is made once, and goes by the index.
-            for setting in [
-                "plan_cache_mode = force_generic_plan",
-                "enable_seqscan = off",
-                "enable_hashjoin = off",
-                "enable_mergejoin = off",
-            ] {
-                db.execute_unprepared(&format!("SET {setting}")).await.expect("a setting");
-            }
-        }
         let positions = positions::Entity::find().order_by_asc(positions::Column::Id).all(db).await.expect("positions");
         Self { db: db.clone(), positions, pools, answer }
     }
@@ -165,13 +154,9 @@ impl Payouts {
         ]
     }
 
-    /// Issues one transaction.
+    /// Issues one transaction, planned as those of the ledger are.
     pub(crate) async fn issue(&self, statements: Vec<Statement>) {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let transaction = self.db.begin_with_options(options).await.expect("a transaction");
+        let transaction = begin_to_write(&self.db).await.expect("a transaction");
         for statement in statements {
             if statement.sql.starts_with("SELECT") {
                 assert!(!transaction.query_all_raw(statement).await.expect("rows").is_empty());
