@@ -18,7 +18,7 @@ use crate::store::book::Observation;
 /// Observations handed to the ledger at once, at most: what one transaction of it takes.
 const PART_MAX: usize = 500;
 /// Observations that wait while the ledger has a part. When there are so many, nothing more is asked for.
-const WAITING_MAX: usize = 1_000;
+const WAITING_MAX: usize = 500;
 /// An observation waits for company for so long, unless there is enough of it. Once the ledger is at work, its commit is what the
 /// others wait for, so a part grows with what a commit takes.
 const LINGER: Duration = Duration::from_millis(2);

@@ -16,7 +16,7 @@ use super::pool_bench::{Bench, PACE, Stored, good};
 /// The largest batch that the pool may make.
 const BATCH_MAX: usize = 500;
 /// The most readings that may wait for the ledger beside it.
-const WAITING_MAX: usize = 1_000;
+const WAITING_MAX: usize = 500;
 
 #[test]
 fn batches_are_bounded_and_the_ledgers_answer_is_awaited_before_the_next_one() {
