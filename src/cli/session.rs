@@ -239,11 +239,10 @@ pub(super) fn reason(error: &DbErr) -> String {
             SqlxError::Database(database) => format!("{}{}", database.message(), store::advice(error)),
             SqlxError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => format!("{error}; {IS_IT_THERE}"),
             SqlxError::Io(error) => error.to_string(),
-            // The driver tries again until its time is over and does not say why.
-            SqlxError::PoolTimedOut => format!("no database answers; {IS_IT_THERE}"),
+            SqlxError::PoolTimedOut => NO_CONNECTION.to_owned(),
             other => other.to_string(),
         },
-        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => format!("no database answers; {IS_IT_THERE}"),
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => NO_CONNECTION.to_owned(),
         DbErr::Conn(RuntimeErr::Internal(what)) => format!("{what}; {IS_IT_THERE}"),
         other => other.to_string(),
     }
@@ -251,6 +250,9 @@ pub(super) fn reason(error: &DbErr) -> String {
 
 /// What to ask oneself about a database that refuses connections or is silent.
 const IS_IT_THERE: &str = "is it running, and are host and port right?";
+/// The driver tries again until its time is over and does not say why. One that was not there was noticed before.
+const NO_CONNECTION: &str =
+    "the database gave no connection in time; is it still running, and may this user have five at a time?";
 
 fn load_pools(settings: &Settings, folders: &[PathBuf]) -> Result<Vec<PoolSpec>, Stop> {
     let overrides = |prefix: &str| {
