@@ -465,6 +465,7 @@ impl Handler<ReportMetrics> for Ledger {
     fn handle(&mut self, _: ReportMetrics, _ctx: &mut Self::Context) -> Self::Result {
         self.metrics.restarts = self.supervision.restarts();
         self.metrics.failures = self.failures.borrow().clone();
+        self.metrics.waits_because = self.outage.error();
         self.metrics.ap_awarded = self.ap_awarded.to_string();
         MessageResult(as_json(&self.metrics))
     }

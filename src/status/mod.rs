@@ -145,7 +145,7 @@ async fn healthz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
     }
 }
 
-/// Whether players are polled and awarded: every actor answers, the database does, and a cycle has begun. A game server that is
+/// Whether players are polled and awarded: every actor answers, the database does and stores, and a cycle has begun. A game server that is
 /// away is not part of it, because awards wait for it.
 async fn readyz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
     let snapshot = match ask(&asks, Wish::Readiness).await {
@@ -155,6 +155,10 @@ async fn readyz(asks: Data<mpsc::Sender<Ask>>) -> HttpResponse {
     let mut faults = silent(&snapshot.metrics);
     if let Err(reason) = &snapshot.database {
         faults.push(format!("the database does not answer: {reason}"));
+    }
+    // Not the same: the figures are read through another connection than the ledger's, and reading needs fewer rights and no room.
+    if let Some(reason) = snapshot.metrics.pointer("/ledger/waits_because").and_then(Value::as_str) {
+        faults.push(format!("the ledger cannot store: {reason}"));
     }
     if snapshot.metrics.pointer("/scheduler/cycles").and_then(Value::as_u64).unwrap_or(0) == 0 {
         faults.push("no cycle has begun yet".to_owned());

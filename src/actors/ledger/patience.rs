@@ -35,6 +35,8 @@ struct Away {
     said: BTreeSet<&'static str>,
     /// A commit failed: a look that succeeds says nothing about the next one.
     commits: bool,
+    /// The newest error.
+    error: String,
 }
 
 impl Outage {
@@ -52,10 +54,11 @@ impl Outage {
 
     fn failed(&self, error: &StoreError, commit: bool) {
         let mut away = self.0.borrow_mut();
-        let new = || Away { since: Clock::start(), attempts: 0, said: BTreeSet::new(), commits: false };
+        let new = || Away { since: Clock::start(), attempts: 0, said: BTreeSet::new(), commits: false, error: String::new() };
         let away = away.get_or_insert_with(new);
         away.attempts += 1;
         away.commits |= commit;
+        away.error = error.to_string();
         if !away.said.insert(error.kind()) {
             return;
         }
@@ -65,6 +68,11 @@ impl Outage {
         } else {
             tracing::error!(kind = error.kind(), %error, "database_unavailable");
         }
+    }
+
+    /// The newest error, while the database is away.
+    pub(super) fn error(&self) -> Option<String> {
+        self.0.borrow().as_ref().map(|away| away.error.clone())
     }
 
     /// A look succeeded, which ends what only looks have met.

@@ -7,6 +7,7 @@ use pool_poller::sim::{Fault, Script, SimPool};
 use url::Url;
 
 use super::bench::{Bench, Engine};
+use super::status::{ask, served};
 use super::{money, on_both_engines};
 
 on_both_engines!(once_fails_where_no_request_brings_a_reading);
@@ -100,11 +101,16 @@ fn a_right_that_is_missing_ends_once_at_once_and_is_waited_for_by_the_daemon() {
     let line = complaint(&output);
     names_table_and_grants(&line);
 
+    bench.set("STATUS_LISTEN", "127.0.0.1:0");
     let daemon = bench.start();
+    let address = served(&daemon);
     let error = daemon.wait_for("database_rights_missing");
     let text = error["error"].as_str().unwrap();
     names_table_and_grants(text);
     assert_eq!((&error["level"], &error["kind"]), (&"ERROR".into(), &"forbidden".into()));
+    let said = ask(&address, "GET", "/readyz");
+    assert_eq!(said.status, 503, "reading works, and storing does not");
+    assert!(said.body.starts_with("the ledger cannot store: permission denied for table mining_events"), "{}", said.body);
     // It goes on trying, and says it once.
     bench.rows.execute(&format!("GRANT INSERT ON mining_events TO {name}"));
     let back = daemon.wait_for("database_back");
@@ -112,7 +118,20 @@ fn a_right_that_is_missing_ends_once_at_once_and_is_waited_for_by_the_daemon() {
     bench.wait_notified(1);
     assert_eq!(bench.rows.player("alice").total_ap, money("150"));
     assert_eq!(daemon.count("database_rights_missing"), 1);
+    assert_eq!(ask(&address, "GET", "/readyz").status, 200);
     daemon.stop();
+}
+
+#[test]
+fn a_server_that_grants_too_few_connections_is_not_said_to_be_away() {
+    let mut bench = Bench::with(Engine::PostgreSql, &[SimPool::CpuPool]);
+    let (name, url) = login_without_events(&bench);
+    bench.rows.execute(&format!("ALTER ROLE {name} CONNECTION LIMIT 1"));
+    bench.set("DATABASE_URL", &url);
+    let output = bench.run(&["run"]);
+    assert_eq!(output.status.code(), Some(78));
+    let line = complaint(&output);
+    assert!(line.contains("may this user have five at a time?"), "{line}");
 }
 
 fn names_table_and_grants(text: &str) {
