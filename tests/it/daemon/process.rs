@@ -205,9 +205,13 @@ impl Drop for Daemon {
             eprintln!("    {}", state_of(self.pid()));
             // Whether it listens now: then the first one was lost, and else its main task hangs.
             for (signal, answer) in [(Signal::SIGUSR1, "metrics_dump"), (Signal::SIGTERM, "stopping")] {
+                let (before, mut now) = (self.count(answer), 0);
                 let sent = kill(Pid::from_raw(self.pid().cast_signed()), signal);
-                thread::sleep(ANSWER_TIME);
-                eprintln!("    {signal} now: {sent:?}, {answer} {} times", self.count(answer));
+                let answered = self.log.wait(ANSWER_TIME, |line| {
+                    now += usize::from(event(line)["message"] == answer);
+                    (now > before).then_some(())
+                });
+                eprintln!("    {signal} now: {sent:?}, {answer} logged: {}", answered.is_some());
             }
             for line in self.log.lines().iter().filter(|line| event(line).is_string()) {
                 eprintln!("    no event: {line}");
