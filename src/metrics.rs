@@ -256,7 +256,7 @@ pub struct LedgerMetrics {
     pub conflicts: u64,
     /// Failed transactions by kind; each was tried again.
     pub failures: BTreeMap<&'static str, u64>,
-    /// Why the ledger waits for the database, while it does.
+    /// Why a commit waits for the database, while one does.
     pub waits_because: Option<String>,
     /// Observations that the database refuses even as an anomaly.
     pub dropped: u64,

@@ -70,9 +70,9 @@ impl Outage {
         }
     }
 
-    /// The newest error, while the database is away.
+    /// The newest error, while a commit waits. A look that fails keeps nothing from being stored.
     pub(super) fn error(&self) -> Option<String> {
-        self.0.borrow().as_ref().map(|away| away.error.clone())
+        self.0.borrow().as_ref().filter(|away| away.commits).map(|away| away.error.clone())
     }
 
     /// A look succeeded, which ends what only looks have met.
