@@ -45,7 +45,8 @@ impl Body {
         self
     }
 
-    /// Whether `bytes`, the first that came, are all of it and its text as they are, if they are one of UTF-8 without a byte order mark.
+    /// Whether `bytes`, the first that came, are all of it and its text as they are, if they are one of UTF-8 without a byte order
+    /// mark.
     pub(super) fn is_text(&self, bytes: &[u8]) -> bool {
         self.received == 0 && self.promised == bytes.len() && self.decoder.may_be_plain() && self.text.charset.encoding() == UTF_8
     }
