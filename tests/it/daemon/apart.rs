@@ -14,7 +14,7 @@ use super::{DEADLINE, eventually};
 const POOLS: [SimPool; 3] = [SimPool::CpuPool, SimPool::Rplant, SimPool::Extra];
 const PLAYERS: u64 = 8;
 /// Cycles before anything goes wrong.
-const CYCLES_BEFORE: u64 = 4;
+const CYCLES_BEFORE: usize = 4;
 /// For how long one pool is bad.
 const TROUBLE: Duration = Duration::from_secs(16);
 /// The first pause of a breaker, and the shortest.

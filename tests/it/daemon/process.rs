@@ -1,5 +1,6 @@
 //! The real program as a child process: its log read line by line, its signals, its end.
 
+use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -115,12 +116,23 @@ impl Daemon {
     }
 
     /// Waits until `count` more cycles are complete. With two or more, at least one has begun after the call.
-    pub(crate) fn cycles(&self, count: u64) {
+    ///
+    /// A cycle that a pool sits out, busy with the one before, is complete at once and brings nothing: it is not counted.
+    pub(crate) fn cycles(&self, count: usize) {
         let number = |event: &Value| event["cycle"].as_u64().unwrap_or(0);
         let logged = self.logged();
-        let newest = logged.iter().filter(|event| event["message"] == "polling_cycle_complete").map(number).max();
-        let wanted = newest.unwrap_or(0) + count;
-        self.wait_for_event("polling_cycle_complete", |event| number(event) >= wanted);
+        let newest = logged.iter().filter(|event| event["message"] == "polling_cycle_complete").map(number).max().unwrap_or(0);
+        let (mut sat_out, mut complete) = (HashSet::new(), 0);
+        let done = self.log.wait(DEADLINE, |line| {
+            let event = event(line);
+            if event["message"] == "poll_skipped" && event["reason"] == "busy" {
+                sat_out.insert(number(&event));
+            } else if event["message"] == "polling_cycle_complete" {
+                complete += usize::from(number(&event) > newest && !sat_out.contains(&number(&event)));
+            }
+            (complete >= count).then_some(())
+        });
+        assert!(done.is_some(), "{complete} of {count} cycles were complete");
     }
 
     /// The first line of standard output that satisfies `wanted`, be it there already or later.

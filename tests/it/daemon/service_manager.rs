@@ -230,7 +230,8 @@ fn an_actor_that_hangs_gets_the_process_killed_within_the_watchdogs_time_and_a_s
     let silent = daemon.wait_for("actor_does_not_answer");
     assert_eq!(silent["actors"], "pool extra");
     // The others go on: it is the watchdog, and not a dead process.
-    daemon.cycles(2);
+    let answered = bench.pools.requests(SimPool::CpuPool).good;
+    assert!(bench.pools.wait_counts(SimPool::CpuPool, DEADLINE, |counts| counts.good > answered + 2));
     assert!(daemon.is_alive());
     daemon.signal(Signal::SIGABRT);
     assert_eq!(daemon.wait_exit(DEADLINE).code(), None, "killed by a signal");
