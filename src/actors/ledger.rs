@@ -7,10 +7,10 @@
 
 mod outbox;
 mod patience;
+mod queue;
 mod record;
 mod upkeep;
 
-use std::collections::VecDeque;
 use std::future::ready;
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -36,10 +36,12 @@ pub use record::{RecordObservations, Recorded};
 pub use upkeep::{Prune, Upkeep, Verify};
 
 use patience::{Failures, Limit, Outage, Patience};
+use queue::Queue;
 use record::{Committed, commit};
 
-/// Observations of one transaction at most, unless a single message holds more.
-const OBSERVATIONS_PER_COMMIT: usize = 1_500;
+/// Turns of all other tasks until a pool that was answered has handed over its next observations: its own, and the ones in which
+/// the message is on its way.
+const COMPANY_TURNS: usize = 3;
 
 /// The actor.
 pub struct Ledger {
@@ -54,9 +56,11 @@ pub struct Ledger {
     /// The positions in memory; away while a commit is running.
     book: Option<Book>,
     /// What waits for the next commit.
-    queue: VecDeque<Work>,
+    queue: Queue,
     /// A commit is running.
     committing: bool,
+    /// A commit is about to begin, when others have had their turn.
+    expecting: bool,
     /// A cycle began while the book was away: it forgets the anomalous positions when it is back.
     forget_when_back: bool,
     /// What an operator has rebased and the book has not forgotten yet, and how far that is known.
@@ -145,8 +149,9 @@ impl Ledger {
             db,
             rules,
             dry_run,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             committing: false,
+            expecting: false,
             forget_when_back: false,
             rebased: Rebased::default(),
             paused: false,
@@ -182,7 +187,7 @@ impl Ledger {
 
     /// Begins the next commit, if there is work and none is running.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        if self.committing || self.paused {
+        if self.committing || self.expecting || self.paused {
             return;
         }
         if self.queue.is_empty() {
@@ -194,7 +199,7 @@ impl Ledger {
             return;
         }
         let Some(book) = self.book.take() else { return };
-        let batch = self.next_batch();
+        let batch = self.queue.next_batch();
         self.committing = true;
         let patience = Patience {
             draining: self.draining.subscribe(),
@@ -206,22 +211,23 @@ impl Ledger {
         ctx.spawn(commit.into_actor(self).map(|outcome, actor, ctx| actor.committed(outcome, ctx)));
     }
 
-    /// Takes everything that goes into one commit.
-    fn next_batch(&mut self) -> Vec<Work> {
-        let mut batch = Vec::new();
-        let mut observations = 0;
-        while let Some(work) = self.queue.front() {
-            let size = match work {
-                Work::Record { observations, .. } => observations.len(),
-                Work::Deliver { .. } | Work::Resume { .. } | Work::Prune { .. } => 0,
-            };
-            if !batch.is_empty() && observations + size > OBSERVATIONS_PER_COMMIT {
-                break;
-            }
-            observations += size;
-            batch.extend(self.queue.pop_front());
+    /// Begins the next commit, but lets those first hand over what has gathered whose observations have just been stored: they
+    /// have one part in hand at a time, and would else wait for a commit that is over before their own begins.
+    fn pump_with_company(&mut self, ctx: &mut Context<Self>) {
+        if !self.queue.expects_company() {
+            self.pump(ctx);
+            return;
         }
-        batch
+        self.expecting = true;
+        let company = async {
+            for _ in 0..COMPANY_TURNS {
+                tokio::task::yield_now().await;
+            }
+        };
+        ctx.spawn(company.into_actor(self).map(|(), actor, ctx| {
+            actor.expecting = false;
+            actor.pump(ctx);
+        }));
     }
 
     fn committed(&mut self, outcome: Result<Committed, Panicked>, ctx: &mut Context<Self>) {
@@ -257,7 +263,7 @@ impl Ledger {
             }
             self.count(&report, &awards, took);
             self.unlogged = awards;
-            self.pump(ctx);
+            self.pump_with_company(ctx);
             // Behind the commit that has begun, if there is one: the database is at work while the lines are written.
             ctx.spawn(ready(()).into_actor(self).map(|(), actor, _| actor.log_awards()));
         } else {
@@ -340,6 +346,7 @@ impl Supervised for Ledger {
         self.book = Some(Book::new(self.writer.clone(), Arc::clone(&self.rules), self.dry_run));
         self.queue.clear();
         self.committing = false;
+        self.expecting = false;
         // What was said goes with the memory of it.
         self.outage = Outage::default();
         self.upkeep.restarting();

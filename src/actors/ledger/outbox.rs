@@ -65,7 +65,7 @@ impl Handler<RecordDelivery> for Ledger {
 
     fn handle(&mut self, delivery: RecordDelivery, ctx: &mut Self::Context) -> Self::Result {
         let (reply, outcome) = oneshot::channel();
-        self.queue.push_back(Work::Deliver { delivery, reply });
+        self.queue.push(Work::Deliver { delivery, reply });
         self.pump(ctx);
         Box::pin(async move { outcome.await.unwrap_or(Err(LedgerError::Restarted)) })
     }
@@ -92,7 +92,7 @@ impl Handler<RecordResume> for Ledger {
 
     fn handle(&mut self, RecordResume(last): RecordResume, ctx: &mut Self::Context) -> Self::Result {
         let (reply, outcome) = oneshot::channel();
-        self.queue.push_back(Work::Resume { last, reply });
+        self.queue.push(Work::Resume { last, reply });
         self.pump(ctx);
         Box::pin(async move { outcome.await.unwrap_or(Err(LedgerError::Restarted)) })
     }

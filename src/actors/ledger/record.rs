@@ -66,7 +66,7 @@ impl Handler<RecordObservations> for Ledger {
 
     fn handle(&mut self, message: RecordObservations, ctx: &mut Self::Context) -> Self::Result {
         let (reply, outcome) = oneshot::channel();
-        self.queue.push_back(Work::Record { observations: message.observations, pool: message.pool, reply });
+        self.queue.push(Work::Record { observations: message.observations, pool: message.pool, reply });
         self.pump(ctx);
         Box::pin(async move { outcome.await.unwrap_or(Err(LedgerError::Restarted)) })
     }

@@ -106,7 +106,7 @@ impl Ledger {
             return;
         };
         self.upkeep.pruning = true;
-        self.queue.push_back(Work::Prune { before: prune::cutoff(now_utc(), days) });
+        self.queue.push(Work::Prune { before: prune::cutoff(now_utc(), days) });
         self.pump(ctx);
     }
 
@@ -126,7 +126,7 @@ impl Ledger {
             self.upkeep.pruning = false;
             tracing::debug!(rows_pruned = self.metrics.rows_pruned, "snapshots_pruned");
         } else {
-            self.queue.push_back(Work::Prune { before });
+            self.queue.push(Work::Prune { before });
         }
     }
 
