@@ -1,7 +1,7 @@
 //! One statement for many rows, whose text is the same however many they are.
 //!
 //! An engine reads and plans a statement once a connection and finds it again by its text. So PostgreSQL gets one array a column,
-//! and SQLite, which has no arrays, a few texts for fixed numbers of rows: a batch is cut into those. What a batch costs is then
+//! and SQLite, which has no arrays, a few texts for fixed numbers of rows: a batch is cut into those and padded. What a batch costs is then
 //! its rows, and no connection keeps a statement for each number of them.
 
 use std::sync::OnceLock;
@@ -36,13 +36,16 @@ impl Kind {
 
 /// Values of one statement on SQLite at most. Larger ones cost more a row, measured, and each connection keeps them prepared.
 const VALUES_MAX: usize = 2_048;
+/// Values of one statement on SQLite that are padding, at most. A statement more costs several times what these do.
+const PADDING_MAX: usize = 256;
 /// Powers of two up to the most rows of one statement on SQLite: those of a single column.
 const SIZES: usize = VALUES_MAX.ilog2() as usize + 1;
 
 /// A statement about many rows.
 ///
 /// In its SQL `{rows}` stands for the rows, a table named `v` with the columns `column1`, `column2` and so on. Each `{}` stands
-/// for a value that all rows share; those come before the rows.
+/// for a value that all rows share; those come before the rows. On SQLite there may be more rows, of nulls alone: a statement must
+/// do nothing about them.
 pub(super) struct Bulk {
     postgres: &'static str,
     sqlite: &'static str,
@@ -143,20 +146,11 @@ impl Rows<'_> {
         }
     }
 
-    /// Runs the statement and answers how many rows of its table were inserted or changed. On SQLite it takes several, so that
+    /// Runs the statement and answers how many rows of its table were inserted or changed. On SQLite it may take several, so that
     /// it belongs into a transaction.
     pub(super) async fn execute(self, db: &impl ConnectionTrait, shared: &[Value]) -> Result<u64, DbErr> {
         let mut affected = 0;
-        for statement in self.statements(shared, Fill::Exact) {
-            affected += db.execute_raw(statement).await?.rows_affected();
-        }
-        Ok(affected)
-    }
-
-    /// The same for a statement that may name a row more than once, in one statement where the rows fit into it.
-    pub(super) async fn execute_repeatable(self, db: &impl ConnectionTrait, shared: &[Value]) -> Result<u64, DbErr> {
-        let mut affected = 0;
-        for statement in self.statements(shared, Fill::Repeat) {
+        for statement in self.statements(shared) {
             affected += db.execute_raw(statement).await?.rows_affected();
         }
         Ok(affected)
@@ -165,13 +159,13 @@ impl Rows<'_> {
     /// Runs the statement and answers the rows that it returns.
     pub(super) async fn query(self, db: &impl ConnectionTrait, shared: &[Value]) -> Result<Vec<QueryResult>, DbErr> {
         let mut found = Vec::new();
-        for statement in self.statements(shared, Fill::Exact) {
+        for statement in self.statements(shared) {
             found.extend(db.query_all_raw(statement).await?);
         }
         Ok(found)
     }
 
-    fn statements(self, shared: &[Value], fill: Fill) -> Vec<Statement> {
+    fn statements(self, shared: &[Value]) -> Vec<Statement> {
         debug_assert_eq!(shared.len(), self.bulk.shared.len(), "{}", self.bulk.sqlite);
         let Self { bulk, backend, columns } = self;
         let of = |size: usize, values: Vec<Value>| Statement {
@@ -190,12 +184,10 @@ impl Rows<'_> {
                 let mut values = values.into_iter();
                 let mut statements = Vec::new();
                 while left > 0 {
-                    let (size, taken) = fill.piece(left, bulk.size_max());
-                    let mut some: Vec<Value> = values.by_ref().take(taken * width).collect();
-                    let last = some.len() - width;
-                    for again in 0..(size - taken) * width {
-                        some.push(some[last + again].clone());
-                    }
+                    let (size, taken) = piece(left, width, bulk.size_max());
+                    let mut some: Vec<Value> = Vec::with_capacity(size * width);
+                    some.extend(values.by_ref().take(taken * width));
+                    some.resize(size * width, Value::String(None));
                     statements.push(of(size, some));
                     left -= taken;
                 }
@@ -205,30 +197,16 @@ impl Rows<'_> {
     }
 }
 
-/// How a number of rows becomes the numbers of rows that there are statements for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fill {
-    /// By several statements, each for a power of four.
-    Exact,
-    /// By the next power of two, which is filled up with the last row.
-    Repeat,
-}
-
-impl Fill {
-    /// The rows of the next statement, and how many of them are new, of `left` rows.
-    fn piece(self, left: usize, size_max: usize) -> (usize, usize) {
-        match self {
-            Self::Exact => {
-                let power = left.min(size_max).ilog2();
-                let size = 1 << (power - power % 2);
-                (size, size)
-            }
-            Self::Repeat => {
-                let size = left.next_power_of_two().min(size_max);
-                (size, left.min(size))
-            }
-        }
+/// The rows of the next statement on SQLite, and how many of them are not padding, where `left` rows of `width` values are left: a
+/// power of four, so that there are few texts.
+fn piece(left: usize, width: usize, size_max: usize) -> (usize, usize) {
+    let power = left.min(size_max).ilog2();
+    let below = 1 << (power - power % 2);
+    if below == left {
+        return (below, below);
     }
+    let above = 4 * below;
+    if above <= size_max && (above - left) * width <= PADDING_MAX { (above, left) } else { (below, below) }
 }
 
 #[cfg(test)]

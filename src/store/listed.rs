@@ -116,7 +116,7 @@ pub(super) async fn insert(db: &DatabaseTransaction, drafts: &mut [PayoutDraft],
     static INSERT: Bulk = Bulk::new(
         "INSERT INTO listed_payouts (seen_at, pool_name, address, tx_id, number, amount, total, source, paid_at) \
          SELECT {}, v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8 \
-         FROM {rows} WHERE TRUE ON CONFLICT DO NOTHING",
+         FROM {rows} WHERE v.column1 IS NOT NULL ON CONFLICT DO NOTHING",
         &[Kind::Time],
         &[Kind::Text, Kind::Text, Kind::Text, Kind::BigInteger, Kind::Money, Kind::Money, Kind::Text, Kind::Time],
     );

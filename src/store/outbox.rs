@@ -244,7 +244,7 @@ pub async fn mark_notified(db: &impl ConnectionTrait, acknowledged: &[EventId]) 
         for event_id in chunk {
             rows.add([event_id.to_string().into()]);
         }
-        rows.execute_repeatable(db, &[]).await?;
+        rows.execute(db, &[]).await?;
     }
     Ok(())
 }
@@ -265,7 +265,7 @@ pub async fn record_attempts(db: &impl ConnectionTrait, attempts: &[Attempt]) ->
         for attempt in chunk {
             rows.add([attempt.event_id.to_string().into(), attempt.next_at.into(), attempt.dead.into()]);
         }
-        rows.execute_repeatable(db, &[]).await?;
+        rows.execute(db, &[]).await?;
     }
     Ok(())
 }

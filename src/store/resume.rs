@@ -61,8 +61,8 @@ pub async fn resume(db: &DatabaseConnection, last: &[(PlayerId, i64)]) -> Result
     };
     let mut resumed = Resumed::default();
     for statement in &ACKNOWLEDGE {
-        resumed.acknowledged += rows(statement).execute_repeatable(db, &[]).await?;
+        resumed.acknowledged += rows(statement).execute(db, &[]).await?;
     }
-    resumed.again = rows(&AGAIN).execute_repeatable(db, &[]).await?;
+    resumed.again = rows(&AGAIN).execute(db, &[]).await?;
     Ok(resumed)
 }

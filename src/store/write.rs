@@ -85,7 +85,7 @@ async fn insert_positions(
              began_at_zero, epoch, open_anomaly, snapshot_digest, snapshot_at, listed_at, created_at, updated_at) \
          SELECT v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, \
              v.column11, v.column12, v.column13, v.column14, v.column15, {}, {} \
-         FROM {rows} WHERE TRUE ON CONFLICT DO NOTHING RETURNING id, player_id, pool_name, address",
+         FROM {rows} WHERE v.column1 IS NOT NULL ON CONFLICT DO NOTHING RETURNING id, player_id, pool_name, address",
         &[Kind::Time, Kind::Time],
         &[
             Kind::Integer,
@@ -244,7 +244,7 @@ async fn event_rows(db: &DatabaseTransaction, plan: &Plan, awards: &[AwardedEven
          SELECT {}, FALSE, 0, FALSE, CASE WHEN v.column1 THEN 'awarded' ELSE 'held' END, v.column1, v.column2, v.column3, v.column4, \
              v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, v.column11, v.column12, v.column13, v.column14, \
              v.column15, v.column16, v.column17, v.column18, v.column19, v.column20, v.column21, v.column22 \
-         FROM {rows}",
+         FROM {rows} WHERE v.column1 IS NOT NULL",
         &[Kind::Time],
         &[
             Kind::Boolean,
@@ -344,7 +344,7 @@ async fn snapshot_rows(db: &DatabaseTransaction, plan: &Plan) -> Vec<Rows<'stati
              address, native_paid, currency, rate) \
          SELECT {}, v.column1, v.column2, v.column3, v.column4, v.column5, v.column6, v.column7, v.column8, v.column9, v.column10, \
              v.column11, v.column12 \
-         FROM {rows}",
+         FROM {rows} WHERE v.column1 IS NOT NULL",
         &[Kind::Time],
         &[
             Kind::Integer,
