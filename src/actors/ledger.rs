@@ -248,6 +248,7 @@ impl Ledger {
             book.forget_anomalous();
             book.forget(&self.rebased.take());
         }
+        self.wrote(committed.rows, ctx);
         if let Some(pruned) = committed.pruned {
             self.pruned(pruned);
         }

@@ -22,6 +22,9 @@ const PAGES_KIB: u32 = 512;
 /// The same of the one that writes: among others the upper pages of the indexes into which the events go.
 const WRITER_PAGES_KIB: u32 = 2_048;
 
+/// Pages of SQLite's log at which whoever commits moves them into the file, as long as somebody else does so before; see [`checkpoint`].
+const LOG_PAGES_MAX: u32 = 16_000;
+
 /// Connects to `url` (`sqlite:…` or `postgres://…`) under the name `application`, as PostgreSQL's `pg_stat_activity` shows it.
 ///
 /// SQLite runs in WAL mode with `synchronous=FULL` and foreign keys: a committed transaction survives a power loss.
@@ -84,14 +87,34 @@ pub fn writer(db: &DatabaseConnection) -> DatabaseConnection {
     if db.get_database_backend() != DbBackend::Sqlite {
         return db.clone();
     }
-    let pool = db.get_sqlite_connection_pool();
-    // The only connection is that of a database in memory, which no other one sees.
-    if pool.options().get_max_connections() == 1 {
+    if is_in_memory(db) {
         return db.clone();
     }
-    let connection = pool.connect_options().as_ref().clone().pragma(CACHE_SIZE, kib(WRITER_PAGES_KIB));
+    let pool = db.get_sqlite_connection_pool();
+    let connection = pool.connect_options().as_ref().clone();
+    let connection = connection.pragma(CACHE_SIZE, kib(WRITER_PAGES_KIB)).pragma("wal_autocheckpoint", LOG_PAGES_MAX.to_string());
     let options = pool.options().clone().max_connections(1).min_connections(0);
     SqlxSqliteConnector::from_sqlx_sqlite_pool(options.connect_lazy_with(connection))
+}
+
+/// Whether it is SQLite's without a file. Its only connection is all that sees it.
+fn is_in_memory(db: &DatabaseConnection) -> bool {
+    db.get_sqlite_connection_pool().options().get_max_connections() == 1
+}
+
+/// Moves what was committed from SQLite's log into the database's file, as far as no reader is in the way, while others commit.
+/// Nothing happens on PostgreSQL, which does that by itself.
+///
+/// Whoever commits would do so otherwise whenever there is much of it, and a payout would wait for that. It changes nothing about
+/// what survives: a commit is in the log, and the log on the disk, before it is over.
+///
+/// # Errors
+/// When the database is away. Whoever commits then does it all the same when the log has become long.
+pub async fn checkpoint(db: &DatabaseConnection) -> Result<(), DbErr> {
+    if db.get_database_backend() == DbBackend::Sqlite && !is_in_memory(db) {
+        db.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
+    }
+    Ok(())
 }
 
 /// Begins a transaction whose statements find a few rows by their keys, or a thousand.

@@ -36,7 +36,7 @@ mod writable;
 mod write;
 
 pub use crate::domain::roster::Roster;
-pub use connect::{begin_to_write, connect, writer};
+pub use connect::{begin_to_write, checkpoint, connect, writer};
 pub(crate) use error::advice;
 pub use error::{Next, StoreError, is_away};
 pub use progress::{Observer, Progress};

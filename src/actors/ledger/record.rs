@@ -76,6 +76,8 @@ impl Handler<RecordObservations> for Ledger {
 pub(super) struct Committed {
     pub(super) book: Book,
     pub(super) report: Option<(Report, Duration)>,
+    /// Rows that were written, roughly.
+    pub(super) rows: u64,
     /// Snapshots deleted before this moment, where that was asked for.
     pub(super) pruned: Option<(NaiveDateTime, Result<u64, StoreError>)>,
 }
@@ -90,12 +92,13 @@ pub(super) async fn commit(
 ) -> Committed {
     let clock = Clock::start();
     let mut records = Vec::new();
-    let mut pruned = None;
+    let (mut pruned, mut rows) = (None, 0);
     for work in batch {
         match work {
             Work::Record { observations, pool, reply } => records.push((observations, pool, reply)),
             Work::Deliver { delivery, reply } => {
                 let stored = patience.persist(async || store_delivery(&db, &delivery).await).await;
+                rows += delivery.acknowledged.len() as u64;
                 // A notifier that was restarted meanwhile asks again.
                 let _ = reply.send(stored);
             }
@@ -108,13 +111,14 @@ pub(super) async fn commit(
         }
     }
     if records.is_empty() {
-        return Committed { book, report: None, pruned };
+        return Committed { book, report: None, rows, pruned };
     }
     let observations: Vec<&Observation> = records.iter().flat_map(|(observations, ..)| observations.iter()).collect();
     let now = now_utc();
     let stored = patience.persist(async || book.record(observations.iter().copied(), now).await).await;
     let report = match stored {
         Ok(report) => {
+            rows += if report.transactions > 0 { report.readings } else { 0 };
             let mut settled = report.settled.as_slice();
             for (observations, pool, reply) in records {
                 let (of_these, rest) = settled.split_at(observations.len().min(settled.len()));
@@ -130,5 +134,5 @@ pub(super) async fn commit(
             None
         }
     };
-    Committed { book, report, pruned }
+    Committed { book, report, rows, pruned }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{Ledger, LedgerError, Work};
 use crate::actors::supervision::caught;
 use crate::store::verify::{Report, verify};
-use crate::store::{StoreError, now_utc, prune};
+use crate::store::{StoreError, checkpoint, now_utc, prune};
 
 /// From the start to the first pruning: a daemon that is restarted often prunes too.
 const PRUNE_FIRST: Duration = Duration::from_secs(5 * 60);
@@ -25,6 +25,9 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 const VERIFY_FIRST: Duration = Duration::from_secs(60 * 60);
 /// Between two verifications.
 const VERIFY_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Rows that are written between two moves of SQLite's log into its file: so few that the disk, which the commits wait for too,
+/// is not busy with them for long.
+const CHECKPOINT_ROWS: u64 = 128;
 /// Differences that are logged one by one.
 const DIFFERENCES_LOGGED_MAX: usize = 20;
 
@@ -45,6 +48,10 @@ pub(super) struct State {
     verify_at: Option<Instant>,
     /// A pruning has begun and is not at its end.
     pruning: bool,
+    /// Rows written since what was committed was last moved into SQLite's file.
+    unmoved: u64,
+    /// It is being moved.
+    moving: bool,
     /// A verification is running; it ends when this is dropped.
     verifying: Option<oneshot::Sender<()>>,
 }
@@ -53,6 +60,7 @@ impl State {
     /// The queue and everything that was spawned went with the restart; the times stay.
     pub(super) fn restarting(&mut self) {
         self.pruning = false;
+        self.moving = false;
         self.verifying = None;
     }
 
@@ -99,6 +107,24 @@ impl Ledger {
         if let Some(verification) = self.verification() {
             ctx.spawn(verification.map(|_, _, _| ()));
         }
+    }
+
+    /// Counts rows that were written, and has them moved into SQLite's file when there are many.
+    pub(super) fn wrote(&mut self, rows: u64, ctx: &mut Context<Self>) {
+        self.upkeep.unmoved += rows;
+        if self.upkeep.unmoved < CHECKPOINT_ROWS || self.upkeep.moving {
+            return;
+        }
+        self.upkeep.unmoved = 0;
+        self.upkeep.moving = true;
+        let db = self.db.clone();
+        let moved = async move { checkpoint(&db).await };
+        ctx.spawn(moved.into_actor(self).map(|outcome, actor, _| {
+            actor.upkeep.moving = false;
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "log_not_moved");
+            }
+        }));
     }
 
     fn begin_pruning(&mut self, ctx: &mut Context<Self>) {

@@ -5,16 +5,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::Actor as _;
+use entity::positions;
 use pool_poller::actors::ledger::{
-    Adopt, CountWaiting, LoadRoster, NextUndelivered, RecordDelivery, Recorded, RewardsReady, Subscribe,
+    Adopt, CountWaiting, Ledger, LoadRoster, NextUndelivered, RecordDelivery, RecordObservations, Recorded, RewardsReady,
+    Subscribe,
 };
+use pool_poller::actors::supervision::{Fuse, Supervision};
+use pool_poller::clock::Clock;
 use pool_poller::domain::Points;
 use pool_poller::store::decisions::Operator;
 use pool_poller::store::outbox::{Attempt, FIRST_PLAYER};
 use pool_poller::store::rebase::{NewMark, rebase};
-use pool_poller::store::{connect, now_utc};
+use pool_poller::store::{connect, now_utc, writer};
+use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 
-use super::bench::{amount, figure, neighbour};
+use super::bench::{amount, figure, neighbour, pool};
 use super::ledger_bench::{Bench, Pending, reading, rules, until};
 
 fn awarded(awards: u64, advc: &str, points: &str) -> Recorded {
@@ -54,6 +60,53 @@ async fn what_arrives_during_a_commit_goes_into_the_next_one_together() {
     assert_eq!((bench.total(1).await, bench.total(2).await), ("150 AP 1.5 ADVC".to_owned(), "525 AP 5.25 ADVC".to_owned()));
     assert_eq!((metrics["ap_awarded"].as_str(), figure(&metrics, "/held")), (Some("675"), 1));
     assert_eq!(figure(&metrics, "/anomalies/counter_fell"), 1);
+}
+
+#[actix_rt::test]
+async fn pools_that_hand_over_again_when_they_are_answered_share_each_commit() {
+    const ROUNDS: u64 = 20;
+    let bench = Bench::sqlite().await;
+    let pools = ["a", "b", "c"];
+    for from in pools {
+        bench.record(from, &[(1, "10")]).await.expect("a baseline");
+    }
+    let before = figure(&bench.metrics().await, "/transactions");
+    let hand_over = async |from: &str| {
+        for round in 1..=ROUNDS {
+            bench.record(from, &[(1, &(10 + round).to_string())]).await.expect("stored");
+        }
+    };
+    let [a, b, c] = pools.map(hand_over);
+    futures_util::future::join3(a, b, c).await;
+    let commits = figure(&bench.metrics().await, "/transactions") - before;
+    // The first may begin before all have arrived.
+    assert!((ROUNDS..=ROUNDS + 1).contains(&commits), "{commits} commits of {ROUNDS} rounds");
+    assert_eq!(bench.total(1).await, "6000 AP 60 ADVC");
+}
+
+#[actix_rt::test]
+async fn what_is_committed_gets_into_the_file_of_the_database_beside_the_commits() {
+    let bench = Bench::sqlite().await;
+    let writer = writer(&bench.db);
+    let (fuse, _fatal) = Fuse::new();
+    let ledger = Ledger::new(bench.db.clone(), Arc::new(rules()), false, Supervision::new("ledger", Clock::start(), fuse));
+    let ledger = ledger.with_writer(writer.clone()).start();
+    let observations = (0..150).map(|number| reading("a", 1, &format!("W1-{number}"), "10")).collect();
+    let sent = RecordObservations { pool: pool("a"), observations: Arc::new(observations) };
+    ledger.send(sent).await.expect("a living ledger").expect("stored");
+
+    let file = bench.url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
+    until("the positions in the file alone", async || {
+        // Without its log. While it is written to, what is copied may be no database.
+        let copy = format!("{file}.copy");
+        std::fs::copy(file, &copy).expect("a copy");
+        let Ok(db) = connect(&format!("sqlite://{copy}?mode=rw"), "reader").await else { return false };
+        let count = positions::Entity::find().count(&db).await;
+        db.close().await.expect("closed");
+        count.is_ok_and(|count| count == 150)
+    })
+    .await;
+    writer.close().await.expect("closed");
 }
 
 #[actix_rt::test]
