@@ -39,9 +39,8 @@ use patience::{Failures, Limit, Outage, Patience};
 use queue::Queue;
 use record::{Committed, commit};
 
-/// Turns of all other tasks until a pool that was answered has handed over its next observations: its own, and the ones in which
-/// the message is on its way.
-const COMPANY_TURNS: usize = 3;
+/// How long those whose observations have just been stored are given to hand over what has gathered meanwhile.
+const COMPANY_WAIT: Duration = Duration::from_millis(1);
 
 /// The actor.
 pub struct Ledger {
@@ -219,15 +218,10 @@ impl Ledger {
             return;
         }
         self.expecting = true;
-        let company = async {
-            for _ in 0..COMPANY_TURNS {
-                tokio::task::yield_now().await;
-            }
-        };
-        ctx.spawn(company.into_actor(self).map(|(), actor, ctx| {
+        ctx.run_later(COMPANY_WAIT, |actor, ctx| {
             actor.expecting = false;
             actor.pump(ctx);
-        }));
+        });
     }
 
     fn committed(&mut self, outcome: Result<Committed, Panicked>, ctx: &mut Context<Self>) {
@@ -264,7 +258,11 @@ impl Ledger {
             }
             self.count(&report, &awards, took);
             self.unlogged = awards;
-            self.pump_with_company(ctx);
+            if report.transactions > 0 {
+                self.pump_with_company(ctx);
+            } else {
+                self.pump(ctx);
+            }
             // Behind the commit that has begun, if there is one: the database is at work while the lines are written.
             ctx.spawn(ready(()).into_actor(self).map(|(), actor, _| actor.log_awards()));
         } else {
