@@ -22,7 +22,7 @@ const PAGES_KIB: u32 = 512;
 /// The same of the one that writes: among others the upper pages of the indexes into which the events go.
 const WRITER_PAGES_KIB: u32 = 2_048;
 
-/// Pages of SQLite's log at which whoever commits moves them into the file, as long as somebody else does so before; see [`checkpoint`].
+/// Pages of SQLite's log, of 4 KiB, at which whoever commits moves them into the file; until then it is left to [`checkpoint`].
 const LOG_PAGES_MAX: u32 = 16_000;
 
 /// Connects to `url` (`sqlite:…` or `postgres://…`) under the name `application`, as PostgreSQL's `pg_stat_activity` shows it.

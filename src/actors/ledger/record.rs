@@ -98,7 +98,7 @@ pub(super) async fn commit(
             Work::Record { observations, pool, reply } => records.push((observations, pool, reply)),
             Work::Deliver { delivery, reply } => {
                 let stored = patience.persist(async || store_delivery(&db, &delivery).await).await;
-                rows += delivery.acknowledged.len() as u64;
+                rows += if stored.is_ok() { delivery.acknowledged.len() as u64 } else { 0 };
                 // A notifier that was restarted meanwhile asks again.
                 let _ = reply.send(stored);
             }
@@ -107,7 +107,11 @@ pub(super) async fn commit(
                 let _ = reply.send(stored);
             }
             // Not repeated: there is time, and the next hour comes.
-            Work::Prune { before } => pruned = Some((before, prune::prune_batch(&db, before).await)),
+            Work::Prune { before } => {
+                let outcome = prune::prune_batch(&db, before).await;
+                rows += outcome.as_ref().copied().unwrap_or_default();
+                pruned = Some((before, outcome));
+            }
         }
     }
     if records.is_empty() {
